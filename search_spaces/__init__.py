@@ -1,0 +1,12 @@
+"""Search spaces: ordered levers, each with a range, a scale and a role that gives every move its sign.
+
+>>> from search_spaces import mlp_space
+>>> mlp_space().start()
+{'units': 256, 'layers': 2, 'dropout': 0.0, 'l2': 0.0, 'learning_rate_scale': 1.0}
+"""
+
+from search_spaces.lever import Lever, Role, Scale
+from search_spaces.mlp import learning_rate, mlp_space
+from search_spaces.space import Params, Point, SearchSpace
+
+__all__ = ["Lever", "Params", "Point", "Role", "Scale", "SearchSpace", "learning_rate", "mlp_space"]

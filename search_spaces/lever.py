@@ -1,0 +1,177 @@
+"""A lever: one hyperparameter with its range, its scale and its role.
+
+The *role* is what the strategy knows of a lever's meaning. Raising a capacity lever or lowering a regularization
+lever moves towards overfitting; the reverse moves back off. A nuisance lever (learning rate) belongs to neither side
+but has to be right for the others to be judged fairly ("nuisance hyperparameter", Google's Tuning Playbook).
+
+The *natural coordinate* is the scale on which equal steps have about equal effect: octaves of units, tenths of
+dropout, decades of L2. Moves are made on a grid in natural coordinates.
+
+>>> units = Lever("units", Role.CAPACITY, 16, 2048, Scale.LOG2_INTEGER, step=0.5, start=256)
+>>> units.coordinate(256), units.value(8.5)
+(8.0, 362)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+# Coordinates are compared and hashed: beyond this many decimals two of them are the same.
+_DECIMALS = 6
+
+
+class Role(StrEnum):
+    """What moving a lever up means for the fit."""
+
+    CAPACITY = "capacity"
+    REGULARIZATION = "regularization"
+    NUISANCE = "nuisance"
+
+
+class Scale(StrEnum):
+    """How values map to natural coordinates."""
+
+    INTEGER = "integer"
+    LOG2_INTEGER = "log2 integer"
+    LINEAR = "linear"
+    LOG10 = "log10"
+    LOG10_OR_ZERO = "log10 with a zero rung"  # zero is the rung below the smallest positive value
+
+
+_INTEGER_SCALES = (Scale.INTEGER, Scale.LOG2_INTEGER)
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One hyperparameter of a search space.
+
+    Args:
+        name: Optuna's parameter name.
+        role: What raising the lever means for the fit.
+        low: Smallest value, inclusive; the smallest *positive* value for `Scale.LOG10_OR_ZERO`.
+        high: Largest value, inclusive.
+        scale: How values map to natural coordinates.
+        step: Grid step in natural coordinates (octaves, decades or the value's own unit).
+        start: The value from which the search starts.
+        first_step: Length of the first move in natural coordinates; by default a quarter of the range.
+
+    Raises:
+        ValueError: If the range is empty, the step is not positive, or `start` lies outside the range.
+    """
+
+    name: str
+    role: Role
+    low: float
+    high: float
+    scale: Scale
+    step: float
+    start: float
+    first_step: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"`low < high` must hold for lever {self.name!r}, got ({self.low=}, {self.high=}).")
+        if self.scale not in (Scale.INTEGER, Scale.LINEAR) and self.low <= 0:
+            raise ValueError(f"`low` must be positive on the scale {self.scale}, got {self.low} ({self.name!r}).")
+        if self.step <= 0:
+            raise ValueError(f"`step` must be positive, got {self.step} for lever {self.name!r}.")
+        if not self.contains(self.start):
+            raise ValueError(f"`start` of lever {self.name!r} must lie in its range, got {self.start}.")
+        if self.first_step == 0.0:
+            object.__setattr__(self, "first_step", max(self.step, self.span / 4))
+
+    @property
+    def bottom(self) -> float:
+        """The lowest natural coordinate (the zero rung where there is one)."""
+        lowest = self._transform(self.low)
+        return round(lowest - self.step, _DECIMALS) if self.scale is Scale.LOG10_OR_ZERO else lowest
+
+    @property
+    def top(self) -> float:
+        """The highest natural coordinate."""
+        return self._transform(self.high)
+
+    @property
+    def span(self) -> float:
+        """Length of the range in natural coordinates."""
+        return self.top - self.bottom
+
+    def grid(self) -> tuple[float, ...]:
+        """The natural coordinates of all grid points, ascending."""
+        return tuple(self._rung(i) for i in range(self._n_steps + 1))
+
+    def contains(self, value: float) -> bool:
+        """Whether a value lies in the range and is of the lever's kind (a whole number, say)."""
+        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
+            return True
+        whole = self.scale not in _INTEGER_SCALES or float(value).is_integer()
+        return whole and self.low <= value <= self.high
+
+    def coordinate(self, value: float) -> float:
+        """The natural coordinate of a value; a grid value gives its grid coordinate exactly.
+
+        Rounding to whole units (2^4.5 is 23 units) would otherwise make a grid point miss its own coordinate.
+        """
+        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
+            return self.bottom
+        exact = self._transform(value)
+        on_grid = self.nearest(exact)
+        return on_grid if self.value(on_grid) == value else exact
+
+    def value(self, coordinate: float) -> float | int:
+        """The value at a natural coordinate, to three significant digits where the scale is logarithmic."""
+        if self.scale is Scale.INTEGER:
+            return round(coordinate)
+        if self.scale is Scale.LOG2_INTEGER:
+            return round(math.exp2(coordinate))
+        if self.scale is Scale.LINEAR:
+            return round(coordinate, _DECIMALS)
+        if self.scale is Scale.LOG10_OR_ZERO and coordinate <= self.bottom:
+            return 0.0
+        return float(f"{10.0**coordinate:.3g}")
+
+    def nearest(self, coordinate: float) -> float:
+        """The grid coordinate nearest to a natural coordinate, inside the range."""
+        return self._rung(min(max(round((coordinate - self.bottom) / self.step), 0), self._n_steps))
+
+    def snap(self, value: float) -> float | int:
+        """The grid value nearest to a value."""
+        return self.value(self.nearest(self.coordinate(value)))
+
+    def distribution(self) -> BaseDistribution:
+        """The lever as an Optuna distribution that contains every grid value.
+
+        A log scale with a zero rung has no numeric counterpart in Optuna, so it becomes its grid of choices.
+        """
+        from optuna import distributions as optuna_distributions  # keeps decision code free of Optuna
+
+        if self.scale in _INTEGER_SCALES:
+            log = self.scale is Scale.LOG2_INTEGER
+            return optuna_distributions.IntDistribution(int(self.low), int(self.high), log=log)
+        if self.scale is Scale.LOG10_OR_ZERO:
+            return optuna_distributions.CategoricalDistribution([self.value(c) for c in self.grid()])
+        return optuna_distributions.FloatDistribution(self.low, self.high, log=self.scale is Scale.LOG10)
+
+    def as_dict(self) -> dict[str, str | float]:
+        """The lever as plain data, for a study's fingerprint."""
+        return asdict(self)
+
+    @property
+    def _n_steps(self) -> int:
+        return math.floor(self.span / self.step + 1e-9)
+
+    def _rung(self, i: int) -> float:
+        return round(self.bottom + i * self.step, _DECIMALS)
+
+    def _transform(self, value: float) -> float:
+        if self.scale is Scale.LOG2_INTEGER:
+            return round(math.log2(value), _DECIMALS)
+        if self.scale in (Scale.LOG10, Scale.LOG10_OR_ZERO):
+            return round(math.log10(value), _DECIMALS)
+        return round(float(value), _DECIMALS)

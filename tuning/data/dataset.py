@@ -1,0 +1,113 @@
+"""A data set ready for a study: checked, split, its test part sealed, identified by a digest.
+
+data = load_dataset("mnist5k", seed=7, environ=os.environ)
+data.train.inputs.shape      # (3200, 28, 28)
+data.validation.labels       # (800,) class numbers
+data.test.open()             # once, at the very end
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuning.data.checks import check_arrays, count_shared
+from tuning.data.examples import Examples
+from tuning.data.scaling import InputScaling, input_scaling
+from tuning.data.sealed import SealedTest
+from tuning.data.sources import Source, find_source
+from tuning.data.split import Parts, data_digest, split_examples
+from tuning.errors import DataError
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Dataset:
+    """What a study learns from, is judged on, and is finally tested on.
+
+    Args:
+        name: "mnist", "mnist5k", "digits" or the stem of the user's file.
+        source: where it came from, for people.
+        train: the part that weights are fitted to.
+        validation: the part that decides between configurations.
+        test: the part that only the end of the study sees.
+        n_classes: number of classes; labels are 0 to n_classes - 1.
+        input_shape: shape of one input, as the data gave it.
+        scaling: how a model scales raw inputs, from the training part.
+        digest: SHA-256 in hex of all six arrays.
+        notes: warnings, a sentence each.
+
+    Raises:
+        ValueError: train or validation do not have this shape or these classes.
+    """
+
+    name: str
+    source: str
+    train: Examples
+    validation: Examples
+    test: SealedTest
+    n_classes: int
+    input_shape: tuple[int, ...]
+    scaling: InputScaling
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in (self.train, self.validation):
+            if part.inputs.shape[1:] != self.input_shape:
+                raise ValueError(f"inputs must be {self.input_shape} each, but got {part.inputs.shape[1:]}.")
+            if set(np.unique(part.labels)) != set(range(self.n_classes)):
+                raise ValueError(f"each part must hold all of the {self.n_classes} classes and no other.")
+
+
+def load_dataset(
+    name: str | None, *, seed: int, environ: Mapping[str, str], download_timeout_secs: float = 20.0
+) -> Dataset:
+    """Read, check and split a data set.
+
+    Args:
+        name: "mnist", "mnist5k", "digits", the path of an .npz file, or None for `mnist` where it can be had
+            and otherwise `mnist5k`, with a note.
+        seed: decides which examples validate, 0 to 2**32 - 1; the test part does not depend on it.
+        environ: environment variables; TUNING_MNIST names a copy of MNIST, KERAS_HOME Keras' folder.
+        download_timeout_secs: limit of a download of MNIST.
+
+    Returns:
+        The data set, its test part sealed.
+
+    Raises:
+        DataError: the data cannot be had or cannot be used; says why and what to do.
+    """
+    source = find_source(name, environ=environ, download_timeout_secs=download_timeout_secs)
+    try:
+        examples, test = check_arrays(source.read())
+        parts = split_examples(examples, test, seed)
+    except DataError as error:
+        raise DataError(f"{source.description}: {error}") from error
+    return _dataset(source, parts)
+
+
+def _dataset(source: Source, parts: Parts) -> Dataset:
+    return Dataset(
+        name=source.name,
+        source=source.description,
+        train=parts.train,
+        validation=parts.validation,
+        test=SealedTest(parts.test),
+        n_classes=int(parts.train.labels.max()) + 1,
+        input_shape=parts.train.inputs.shape[1:],
+        scaling=input_scaling(parts.train.inputs),
+        digest=data_digest(parts),
+        notes=source.notes + _notes(parts),
+    )
+
+
+def _notes(parts: Parts) -> tuple[str, ...]:
+    """Return what is allowed but worth knowing when the test result is read."""
+    notes = []
+    n_shared = count_shared(parts.test, (parts.train, parts.validation))
+    if n_shared:
+        notes.append(f"{n_shared} of {len(parts.test)} test examples also stand in train or validation")
+    absent = np.setdiff1d(parts.train.labels, parts.test.labels)
+    if len(absent):
+        notes.append(f"the test set has no example of class {', '.join(map(str, absent))}")
+    return tuple(notes)

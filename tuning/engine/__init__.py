@@ -1,0 +1,1 @@
+"""The training engine: the compiled epoch and one trial's training. Knows neither Optuna nor MLflow."""

@@ -1,0 +1,29 @@
+"""What can go wrong through the user's input or surroundings: one line, exit code 2.
+
+A message states the rule, the value that broke it and the way out. Programming errors are not among these:
+they keep their traceback.
+"""
+
+
+class SearchError(Exception):
+    """Base of every error that a command prints in one line; the command then exits with code 2."""
+
+
+class DataError(SearchError):
+    """The data named by the user cannot be used: missing, malformed, or not what a classifier needs."""
+
+
+class SettingsError(SearchError):
+    """A command-line option or setting is out of its range or unknown."""
+
+
+class StudyError(SearchError):
+    """The study exists with other data or another space, is unknown, or has nothing to export."""
+
+
+class StorageError(SearchError):
+    """A folder, an Optuna storage or an MLflow store cannot be reached or written."""
+
+
+class ExportError(SearchError):
+    """An exported model does not reproduce the scored one, or the target cannot be written."""

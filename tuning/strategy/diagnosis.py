@@ -1,0 +1,292 @@
+"""What the learning curves of one trial say: too little capacity, too much, or not trained enough?
+
+Overfitting shows in two currencies. A model that grows too sure of itself raises the validation *loss* while
+its decisions may still improve; only when the validation *error* turns as well do the decisions overfit.
+Differences count in units of their own standard error, so that the same rules hold for 300 validation
+examples and for 10,000.
+
+    diagnosis = diagnose(curves)
+    diagnosis.state      # FitState.OVERFIT_CONFIDENCE
+    diagnosis.sentence   # 'overfits in confidence: validation loss rose 12 % above its best (epoch 7) ...'
+
+Sources: Prechelt 1998, "Early Stopping - But When?"; Guo et al. 2017, section 3 (loss overfits before error);
+Goodfellow, Bengio and Courville 2016, chapter 11; Google's Deep Learning Tuning Playbook (perfect fit).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from itertools import takewhile
+
+import numpy as np
+
+# Shares of ln(classes), the loss of a model that guesses.
+DIVERGED_LOSS_SHARE = 0.9
+PERFECT_FIT_LOSS_SHARE = 0.01
+
+PERFECT_FIT_ERROR = 0.001
+UNDERFIT_ERROR_RATIO = 0.5
+UNDERTRAINED_BEST_EPOCH_SHARE = 0.75
+OVERFIT_GENERALIZATION_LOSS_PERCENT = 5.0
+
+# Prechelt's strip: the trend at the end of a curve is the slope over this many epochs.
+SLOPE_EPOCHS = 5
+
+# A validation loss below this many nats is zero: it keeps ratios finite.
+_SMALLEST_LOSS = 1e-12
+
+
+class FitState(StrEnum):
+    """What the learning curves of a trial show."""
+
+    DIVERGED = "diverged"
+    UNDERTRAINED = "undertrained"
+    UNDERFIT = "underfit"
+    CAPACITY_REACHED = "capacity_reached"
+    OVERFIT_CONFIDENCE = "overfit_confidence"
+    OVERFIT_DECISIONS = "overfit_decisions"
+    FIT = "fit"
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurves:
+    """Clean curves of one training: model in evaluation mode, no penalty in the loss, one entry an epoch.
+
+    NaN and infinity are accepted in the curves: they are what a diverged training measures.
+
+    Attributes:
+        train_loss: Mean cross-entropy of the train examples, nats.
+        train_error: Share of wrongly classified train examples, a fraction.
+        val_loss: Mean cross-entropy of the validation examples, nats.
+        val_error: Share of wrongly classified validation examples, a fraction.
+        n_classes: Classes, at least 2.
+        n_train: Examples behind the train metrics (often a sub-sample), at least 1.
+        n_val: Validation examples, at least 1.
+        val_loss_sd: Standard deviation of the per-example validation loss at the best epoch, nats.
+
+    Raises:
+        ValueError: If the curves differ in length or are empty, or a value is out of its range.
+    """
+
+    train_loss: tuple[float, ...]
+    train_error: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_error: tuple[float, ...]
+    n_classes: int
+    n_train: int
+    n_val: int
+    val_loss_sd: float
+
+    def __post_init__(self) -> None:
+        lengths = [len(curve) for curve in (self.train_loss, self.train_error, self.val_loss, self.val_error)]
+        if min(lengths) < 1 or min(lengths) != max(lengths):
+            raise ValueError(f"Curves must have one length of at least one epoch, but got {lengths}.")
+        if not all(0 <= error <= 1 for error in _finite(*self.train_error, *self.val_error)):
+            raise ValueError(f"Errors must lie within [0, 1], but got {self.train_error} and {self.val_error}.")
+        if not all(loss >= 0 for loss in _finite(*self.train_loss, *self.val_loss, self.val_loss_sd)):
+            raise ValueError(f"Losses and `val_loss_sd` must not be negative, but got {self}.")
+        if self.n_classes < 2 or self.n_train < 1 or self.n_val < 1:
+            raise ValueError(
+                "`n_classes >= 2`, `n_train >= 1` and `n_val >= 1` must hold, "
+                f"but got ({self.n_classes}, {self.n_train}, {self.n_val})."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class FitDiagnosis:
+    """The fit state of one trial, with the evidence.
+
+    Attributes:
+        state: What the curves show.
+        sentence: The same in words with its numbers.
+        numbers: Every measured number by name, finite and ready for JSON: losses in nats, errors as
+            fractions, epochs from 1, gaps and standard errors of errors at the last epoch.
+            Curves that are not finite give `n_epochs` and `first_non_finite_epoch` alone.
+        has_reached_capacity: Whether the model fits its training set perfectly, whatever the state.
+    """
+
+    state: FitState
+    sentence: str
+    numbers: Mapping[str, float]
+    has_reached_capacity: bool
+
+    @property
+    def crossed_border(self) -> bool:
+        """Whether the capacity is enough to overfit: a perfect fit of the training set, or an overfit."""
+        overfit = (FitState.OVERFIT_CONFIDENCE, FitState.OVERFIT_DECISIONS)
+        return self.has_reached_capacity or self.state in overfit
+
+
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """The numbers that decide, and the rules on them: two standard errors are taken for a real difference."""
+
+    n_epochs: int
+    best_epoch: int
+    guessing_loss: float
+    train_loss_last: float
+    train_error_last: float
+    val_loss_best: float
+    val_loss_last: float
+    val_loss_rise: float
+    val_loss_slope: float
+    val_error_best: float
+    val_error_last: float
+    generalization_loss_percent: float
+    error_ratio: float
+    gap_loss: float
+    gap_error: float
+    val_loss_stderr: float
+    val_error_stderr: float
+    train_error_stderr: float
+
+    @property
+    def has_diverged(self) -> bool:
+        return self.train_loss_last > DIVERGED_LOSS_SHARE * self.guessing_loss
+
+    @property
+    def has_reached_capacity(self) -> bool:
+        return (
+            self.train_error_last <= PERFECT_FIT_ERROR
+            or self.train_loss_last <= PERFECT_FIT_LOSS_SHARE * self.guessing_loss
+        )
+
+    @property
+    def has_clear_gap(self) -> bool:
+        return self.gap_error > 2 * math.hypot(self.train_error_stderr, self.val_error_stderr)
+
+    @property
+    def overfits_confidence(self) -> bool:
+        has_turned = (
+            self.generalization_loss_percent > OVERFIT_GENERALIZATION_LOSS_PERCENT
+            and self.val_loss_rise > 2 * self.val_loss_stderr
+        )
+        return has_turned and (self.has_reached_capacity or self.has_clear_gap)
+
+    @property
+    def overfits_decisions(self) -> bool:
+        error_rise = self.val_error_last - self.val_error_best
+        return self.overfits_confidence and error_rise > 2 * self.val_error_stderr
+
+    @property
+    def is_undertrained(self) -> bool:
+        still_falls = self.val_loss_slope * min(SLOPE_EPOCHS, self.n_epochs) < -2 * self.val_loss_stderr
+        return still_falls and self.best_epoch > UNDERTRAINED_BEST_EPOCH_SHARE * self.n_epochs
+
+    @property
+    def underfits(self) -> bool:
+        return self.error_ratio > UNDERFIT_ERROR_RATIO and not self.has_clear_gap
+
+
+def diagnose(curves: LearningCurves) -> FitDiagnosis:
+    """Return what the learning curves of one trial show.
+
+    The first state that holds is the answer: diverged; overfit in decisions or in confidence, because the
+    curve shows it; undertrained; underfit; a perfect fit of the training set without visible overfit; fit.
+
+    Args:
+        curves: Clean curves of the whole training, the epochs after the best one included.
+    """
+    if (epoch := _first_non_finite_epoch(curves)) is not None:
+        n_epochs = len(curves.val_loss)
+        sentence = f"diverged: losses or errors are not finite from epoch {epoch} of {n_epochs} on"
+        numbers = {"n_epochs": n_epochs, "first_non_finite_epoch": epoch}
+        return FitDiagnosis(FitState.DIVERGED, sentence, numbers, has_reached_capacity=False)
+    measures = _measure(curves)
+    state = _state(measures)
+    return FitDiagnosis(state, _sentence(state, measures), asdict(measures), measures.has_reached_capacity)
+
+
+def _first_non_finite_epoch(curves: LearningCurves) -> int | None:
+    epochs = list(zip(curves.train_loss, curves.train_error, curves.val_loss, curves.val_error, strict=True))
+    n_finite = sum(1 for _ in takewhile(lambda epoch: all(map(math.isfinite, epoch)), epochs))
+    if n_finite == len(epochs) and math.isfinite(curves.val_loss_sd):
+        return None
+    return min(n_finite + 1, len(epochs))
+
+
+def _finite(*values: float) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
+def _measure(curves: LearningCurves) -> _Measures:
+    best = int(np.argmin(curves.val_loss))
+    val_loss_best, val_loss_last = curves.val_loss[best], curves.val_loss[-1]
+    return _Measures(
+        n_epochs=len(curves.val_loss),
+        best_epoch=best + 1,
+        guessing_loss=math.log(curves.n_classes),
+        train_loss_last=curves.train_loss[-1],
+        train_error_last=curves.train_error[-1],
+        val_loss_best=val_loss_best,
+        val_loss_last=val_loss_last,
+        val_loss_rise=val_loss_last - min(_smoothed(curves.val_loss)),
+        val_loss_slope=_slope(curves.val_loss[-SLOPE_EPOCHS:]),
+        val_error_best=min(curves.val_error),
+        val_error_last=curves.val_error[-1],
+        generalization_loss_percent=100 * (val_loss_last - val_loss_best) / max(val_loss_best, _SMALLEST_LOSS),
+        error_ratio=curves.train_error[-1] / max(curves.val_error[-1], 1 / curves.n_val),
+        gap_loss=val_loss_last - curves.train_loss[-1],
+        gap_error=curves.val_error[-1] - curves.train_error[-1],
+        val_loss_stderr=curves.val_loss_sd / math.sqrt(curves.n_val),
+        val_error_stderr=_share_stderr(curves.val_error[-1], curves.n_val),
+        train_error_stderr=_share_stderr(curves.train_error[-1], curves.n_train),
+    )
+
+
+def _smoothed(curve: tuple[float, ...]) -> list[float]:
+    """Centered means of three epochs, of two at the ends: one lucky epoch is not the level of a curve."""
+    return [float(np.mean(curve[max(0, i - 1) : i + 2])) for i in range(len(curve))]
+
+
+def _slope(curve: tuple[float, ...]) -> float:
+    """Least-squares change an epoch; one epoch shows none."""
+    return float(np.polyfit(range(len(curve)), curve, deg=1)[0]) if len(curve) > 1 else 0.0
+
+
+def _share_stderr(share: float, n_examples: int) -> float:
+    """Standard error of a share; one of 0 or 1 is as uncertain as if one example had decided otherwise."""
+    inside = min(max(share, 1 / n_examples), 1 - 1 / n_examples)
+    return math.sqrt(inside * (1 - inside) / n_examples)
+
+
+def _state(measures: _Measures) -> FitState:
+    in_order = (
+        (measures.has_diverged, FitState.DIVERGED),
+        (measures.overfits_decisions, FitState.OVERFIT_DECISIONS),
+        (measures.overfits_confidence, FitState.OVERFIT_CONFIDENCE),
+        (measures.is_undertrained, FitState.UNDERTRAINED),
+        (measures.underfits, FitState.UNDERFIT),
+        (measures.has_reached_capacity, FitState.CAPACITY_REACHED),
+    )
+    return next((state for holds, state in in_order if holds), FitState.FIT)
+
+
+def _sentence(state: FitState, m: _Measures) -> str:
+    train_error, val_error = f"{100 * m.train_error_last:.1f} %", f"{100 * m.val_error_last:.1f} %"
+    above_best = f"{m.generalization_loss_percent:.0f} % above its best (epoch {m.best_epoch})"
+    match state:
+        case FitState.DIVERGED:
+            return f"diverged: train loss {m.train_loss_last:.2f}, where guessing has {m.guessing_loss:.2f}"
+        case FitState.OVERFIT_DECISIONS:
+            return (
+                f"overfits in decisions: validation error rose from {100 * m.val_error_best:.1f} % "
+                f"to {val_error}, validation loss {above_best}"
+            )
+        case FitState.OVERFIT_CONFIDENCE:
+            return f"overfits in confidence: validation loss rose {above_best}, train error is {train_error}"
+        case FitState.UNDERTRAINED:
+            return (
+                f"undertrained: validation loss still fell by {-m.val_loss_slope:.2g} an epoch, "
+                f"best at epoch {m.best_epoch} of {m.n_epochs}"
+            )
+        case FitState.UNDERFIT:
+            return f"underfits: train error {train_error} is about as high as validation error {val_error}"
+        case FitState.CAPACITY_REACHED:
+            return (
+                f"fits the training set perfectly (train error {train_error}) without visible overfit: "
+                f"validation loss {above_best}"
+            )
+        case FitState.FIT:
+            return f"fits: train error {train_error}, validation error {val_error}, validation loss {above_best}"

@@ -1,0 +1,100 @@
+"""The trials so far, as the strategy sees them: points, values to be minimised, standard errors and fit states.
+
+Nothing here knows where a trial comes from: `tuning/sampler.py` fills these records from an Optuna study, the tests
+from scripted values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search_spaces import Point
+from tuning.strategy.diagnosis import FitState
+
+
+class Outcome(StrEnum):
+    """How a trial ended; five ways to end without a result are five different things."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out_of_memory"
+    FAILED = "failed"
+    KILLED = "killed"
+    RUNNING = "running"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial used up budget: a killed trial is tried again and leaves no trace in the decisions."""
+        return self not in (Outcome.KILLED, Outcome.RUNNING)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial.
+
+    Args:
+        number: Optuna's trial number.
+        point: Configuration in natural coordinates.
+        outcome: How the trial ended, or that it runs.
+        value: Objective to be minimised; needed for `Outcome.COMPLETE`, otherwise ignored.
+        stderr: Standard error of `value` on the validation examples, if the objective gives one.
+        state: Fit state by the diagnosis, if there is one.
+        crossed_border: Whether the trial fits its training set perfectly or overfits.
+        base: Number of the trial from which this one was an experiment, as the decision recorded it.
+
+    Raises:
+        ValueError: If a complete trial has no finite value, or a standard error is negative.
+    """
+
+    number: int
+    point: Point
+    outcome: Outcome = Outcome.COMPLETE
+    value: float | None = None
+    stderr: float | None = None
+    state: FitState | None = None
+    crossed_border: bool = False
+    base: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome is Outcome.COMPLETE and (self.value is None or not math.isfinite(self.value)):
+            raise ValueError(f"A complete trial needs a finite value, got {self.value} for trial {self.number}.")
+        if self.stderr is not None and not self.stderr >= 0:
+            raise ValueError(f"`stderr` must be >= 0, got {self.stderr} for trial {self.number}.")
+
+    @property
+    def loss(self) -> float:
+        """The value to be minimised; infinite where the trial gave none."""
+        return self.value if self.outcome is Outcome.COMPLETE and self.value is not None else math.inf
+
+
+@dataclass(frozen=True)
+class History:
+    """All trials that matter for the next decision, in the order of their numbers."""
+
+    trials: tuple[TrialRecord, ...]
+
+    @classmethod
+    def of(cls, trials: Iterable[TrialRecord]) -> History:
+        """Sort trials by number and leave out the killed ones."""
+        kept = (trial for trial in trials if trial.outcome is not Outcome.KILLED)
+        return cls(tuple(sorted(kept, key=lambda trial: trial.number)))
+
+    @property
+    def finished(self) -> tuple[TrialRecord, ...]:
+        """Trials that used up budget."""
+        return tuple(trial for trial in self.trials if trial.outcome.counts)
+
+    @property
+    def pending(self) -> frozenset[Point]:
+        """Points of running trials: taken, but without evidence yet."""
+        return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the lowest value; the first of equals."""
+        complete = [trial for trial in self.trials if trial.outcome is Outcome.COMPLETE]
+        return min(complete, key=lambda trial: trial.loss, default=None)

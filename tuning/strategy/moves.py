@@ -1,0 +1,125 @@
+"""Which experiments are possible from the incumbent: the next poll, the pattern move, the coupled move, the vertex."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from search_spaces import Point, Role
+from tuning.strategy.backoff import BackOff, first_sign, lever_order
+from tuning.strategy.reaction import vertex
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One possible experiment from the incumbent."""
+
+    point: Point
+    move: str
+    why: str
+
+
+def next_experiment(state: BackOff, taken: frozenset[Point]) -> Proposal | None:
+    """The next experiment, starting new cycles as needed; None when nothing is left to try.
+
+    Args:
+        state: The replayed state; cycles are started in place, which is what a replay has to repeat.
+        taken: Points of running trials, which are not proposed again.
+    """
+    blocked = state.visited | taken
+    proposal = next(_in_cycle(state, blocked), None) or next(_between_cycles(state, blocked), None)
+    if proposal is None:
+        state.start_cycle()
+        proposal = next(_in_cycle(state, blocked), None)
+    return proposal
+
+
+def _in_cycle(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
+    if state.focus is not None:
+        yield from _poll(state, state.focus, blocked, "keep going")
+    for j in lever_order(state.space, state.incumbent.state):
+        if not state.levers[j].resting:
+            yield from _poll(state, j, blocked, "poll")
+
+
+def _poll(state: BackOff, j: int, blocked: set[Point], move: str) -> Iterator[Proposal]:
+    """The lever's next step in its own direction, then the other; shorter where the point is known already."""
+    memory, lever = state.levers[j], state.space.levers[j]
+    sign = memory.sign or first_sign(lever.role, state.incumbent.state, state.is_regularized())
+    if {1, -1} <= memory.lost:
+        yield from _vertex(state, j, blocked)
+        return
+    for direction in (sign, -sign):
+        if direction not in memory.lost:
+            yield from _steps(state, j, direction, blocked, move)
+
+
+def _steps(state: BackOff, j: int, direction: int, blocked: set[Point], move: str) -> Iterator[Proposal]:
+    lever, at = state.space.levers[j], state.incumbent.point
+    length = state.levers[j].step
+    while length >= lever.step / 2:
+        point = _with(at, j, lever.nearest(at[j] + direction * length))
+        if point != at and point not in blocked:
+            yield Proposal(point, move, _poll_reason(state, j, direction))
+        length /= 2
+
+
+def _vertex(state: BackOff, j: int, blocked: set[Point]) -> Iterator[Proposal]:
+    """Bracketed: the parabola through the incumbent and its nearest known neighbours on this lever."""
+    at = state.incumbent.point
+    losses: dict[float, float] = {}
+    for trial in state.trials.values():
+        if _with(trial.point, j, at[j]) == at:
+            losses[trial.point[j]] = min(trial.loss, losses.get(trial.point[j], float("inf")))
+    left = max((x for x in losses if x < at[j]), default=None)
+    right = min((x for x in losses if x > at[j]), default=None)
+    if left is None or right is None or losses[at[j]] > min(losses[left], losses[right]):
+        return
+    best = vertex((left, losses[left]), (at[j], losses[at[j]]), (right, losses[right]))
+    point = _with(at, j, state.space.levers[j].nearest(best))
+    if point not in blocked:
+        name = state.space.levers[j].name
+        yield Proposal(
+            point, "vertex", f"{name} is bracketed: go to the vertex of the parabola through its three points"
+        )
+
+
+def _between_cycles(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
+    """After a cycle: the sum of what worked, and more regularization together with more capacity."""
+    if state.n_accepted >= 2:
+        point = _pattern_point(state)
+        if point not in blocked:
+            yield Proposal(point, "pattern", "the sum of the steps that worked in this cycle, once more")
+    if state.n_accepted and state.is_regularized():
+        yield from _coupled(state, blocked)
+
+
+def _pattern_point(state: BackOff) -> Point:
+    """One more step on every lever that gained in this cycle and has not turned round since."""
+    at = list(state.incumbent.point)
+    for j, (memory, x0) in enumerate(zip(state.levers, state.cycle_start, strict=True)):
+        if memory.sign * (at[j] - x0) > 0:
+            at[j] += memory.sign * memory.step
+    return state.space.snap(tuple(at))
+
+
+def _coupled(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
+    """Raise the first lever of each kind together (Srivastava et al. 2014: keep the active units constant)."""
+    space, point = state.space, state.incumbent.point
+    for role in (Role.REGULARIZATION, Role.CAPACITY):
+        for j in space.indices(role)[:1]:
+            point = _with(point, j, space.levers[j].nearest(point[j] + space.levers[j].first_step / 2))
+    if point not in blocked:
+        yield Proposal(point, "coupled", "more regularization together with more capacity")
+
+
+def _poll_reason(state: BackOff, j: int, direction: int) -> str:
+    lever = state.space.levers[j]
+    if lever.role is Role.NUISANCE:
+        return f"is the {lever.name} right here"
+    more = "more" if direction > 0 else "less"
+    return f"{more} {lever.role} by {lever.name}"
+
+
+def _with(point: Point, j: int, x: float) -> Point:
+    return (*point[:j], x, *point[j + 1 :])

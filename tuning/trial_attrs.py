@@ -1,0 +1,86 @@
+"""What a trial carries besides its parameters and its value: the keys of Optuna's attributes, read and written here.
+
+The objective writes user attributes before the trial ends (a finished trial is immutable); the sampler writes its
+decision as a system attribute before it returns a configuration, so that other workers see it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Point, SearchSpace
+from tuning.strategy.diagnosis import FitState
+from tuning.strategy.history import History, Outcome, TrialRecord
+
+DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, reason, params
+
+OUTCOME = "outcome"  # how the trial ended, in the words of `Outcome`
+OUTCOME_REASON = "outcome_reason"  # why, in one sentence
+FIT_STATE = "fit_state"  # `FitState` of the diagnosis
+CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
+VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples
+
+_FIXED_PARAMS = "fixed_params"  # Optuna's own system attribute of enqueued and retried trials
+
+
+def decision_of(trial: FrozenTrial) -> dict[str, Any]:
+    """The sampler's decision on a trial: phase, move, base, reason, params; empty for a foreign trial."""
+    return dict(trial.system_attrs.get(DECISION, {}))
+
+
+def outcome_of(trial: FrozenTrial) -> Outcome:
+    """How a trial ended; a failure that says no more than that is `Outcome.FAILED`."""
+    if trial.state in (TrialState.RUNNING, TrialState.WAITING):
+        return Outcome.RUNNING
+    if trial.state is TrialState.PRUNED:
+        return Outcome.PRUNED
+    if trial.state is TrialState.COMPLETE:
+        finite = trial.value is not None and math.isfinite(trial.value)
+        return Outcome.COMPLETE if finite else Outcome.DIVERGED
+    return Outcome(trial.user_attrs.get(OUTCOME, Outcome.FAILED))
+
+
+def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
+    """The strategy's view of a trial; None if its configuration is not (or not yet) a point of the space."""
+    point = _point(trial, space)
+    if point is None:
+        return None
+    outcome = outcome_of(trial)
+    value = trial.value if outcome is Outcome.COMPLETE else None
+    state = trial.user_attrs.get(FIT_STATE)
+    return TrialRecord(
+        number=trial.number,
+        point=point,
+        outcome=outcome,
+        value=-value if maximize and value is not None else value,
+        stderr=trial.user_attrs.get(VALUE_STDERR),
+        state=FitState(state) if state else None,
+        crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
+        base=decision_of(trial).get("base"),
+    )
+
+
+def history_of(trials: list[FrozenTrial], space: SearchSpace, *, maximize: bool) -> History:
+    """The strategy's history: every trial that is a point of the space."""
+    records = (record_of(trial, space, maximize=maximize) for trial in trials)
+    return History.of(record for record in records if record is not None)
+
+
+def is_maximized(study: Study) -> bool:
+    """Whether a single-objective study maximizes its value."""
+    return study.direction == StudyDirection.MAXIMIZE
+
+
+def _point(trial: FrozenTrial, space: SearchSpace) -> Point | None:
+    """From the parameters where they are set, else from what was decided or enqueued for the trial."""
+    decided: Mapping[str, float] = trial.system_attrs.get(DECISION, {}).get("params", {})
+    enqueued: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})
+    try:
+        return space.point({**decided, **enqueued, **trial.params})
+    except (ValueError, TypeError):
+        return None

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,15 +55,18 @@ class Lever:
     Args:
         name: Optuna's parameter name.
         role: What raising the lever means for the fit.
-        low: Smallest value, inclusive; the smallest *positive* value for `Scale.LOG10_OR_ZERO`.
-        high: Largest value, inclusive.
+        low: Smallest value, inclusive, finite; the smallest *positive* value for `Scale.LOG10_OR_ZERO`; whole on the
+            integer scales.
+        high: Largest value, inclusive, finite; whole on the integer scales.
         scale: How values map to natural coordinates.
         step: Grid step in natural coordinates (octaves, decades or the value's own unit).
-        start: The value from which the search starts.
-        first_step: Length of the first move in natural coordinates; by default a quarter of the range.
+        start: The value from whose nearest grid value the search starts.
+        first_step: Length of the first move in natural coordinates, at least `step`; by default a quarter of the
+            range.
 
     Raises:
-        ValueError: If the range is empty, the step is not positive, or `start` lies outside the range.
+        ValueError: If the range is empty, a step is too small, two grid points share a value, or `start` lies
+            outside the range.
     """
 
     name: str
@@ -75,24 +79,35 @@ class Lever:
     first_step: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"`low < high` must hold for lever {self.name!r}, got ({self.low=}, {self.high=}).")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"`low < high`, both finite, must hold, got {self.low}, {self.high} ({self.name!r}).")
         if self.scale not in (Scale.INTEGER, Scale.LINEAR) and self.low <= 0:
             raise ValueError(f"`low` must be positive on the scale {self.scale}, got {self.low} ({self.name!r}).")
-        if self.step <= 0:
-            raise ValueError(f"`step` must be positive, got {self.step} for lever {self.name!r}.")
+        if self.scale in _INTEGER_SCALES and not (float(self.low).is_integer() and float(self.high).is_integer()):
+            raise ValueError(f"`low` and `high` must be whole, got {self.low}, {self.high} ({self.name!r}).")
         if not self.contains(self.start):
             raise ValueError(f"`start` of lever {self.name!r} must lie in its range, got {self.start}.")
+        self._check_steps()
+
+    def _check_steps(self) -> None:
+        if not self.step > 0:
+            raise ValueError(f"`step` must be positive, got {self.step} for lever {self.name!r}.")
         if self.first_step == 0.0:
             object.__setattr__(self, "first_step", max(self.step, self.span / 4))
+        if not self.first_step >= self.step:
+            raise ValueError(f"`first_step >= step` must hold, got {self.first_step} < {self.step} ({self.name!r}).")
+        values = [self.value(coordinate) for coordinate in self.grid()]
+        if len(set(values)) < len(values):  # 2^0 and 2^0.25 are both one unit
+            raise ValueError(f"`step` = {self.step} gives two grid points one value: enlarge it ({self.name!r}).")
 
-    @property
+    # Cached: a replay of a hundred trials asks for the edges thousands of times.
+    @cached_property
     def bottom(self) -> float:
         """The lowest natural coordinate (the zero rung where there is one)."""
         lowest = self._transform(self.low)
         return round(lowest - self.step, _DECIMALS) if self.scale is Scale.LOG10_OR_ZERO else lowest
 
-    @property
+    @cached_property
     def top(self) -> float:
         """The highest natural coordinate."""
         return self._transform(self.high)
@@ -126,14 +141,17 @@ class Lever:
 
     def value(self, coordinate: float) -> float | int:
         """The value at a natural coordinate, to three significant digits where the scale is logarithmic."""
+        if self.scale is Scale.LOG10_OR_ZERO and coordinate <= self.bottom:
+            return 0.0
+        return min(max(self._rounded_value(coordinate), self.low), self.high)  # rounding may leave the range
+
+    def _rounded_value(self, coordinate: float) -> float | int:
         if self.scale is Scale.INTEGER:
             return round(coordinate)
         if self.scale is Scale.LOG2_INTEGER:
             return round(math.exp2(coordinate))
         if self.scale is Scale.LINEAR:
             return round(coordinate, _DECIMALS)
-        if self.scale is Scale.LOG10_OR_ZERO and coordinate <= self.bottom:
-            return 0.0
         return float(f"{10.0**coordinate:.3g}")
 
     def nearest(self, coordinate: float) -> float:
@@ -162,7 +180,7 @@ class Lever:
         """The lever as plain data, for a study's fingerprint."""
         return asdict(self)
 
-    @property
+    @cached_property
     def _n_steps(self) -> int:
         return math.floor(self.span / self.step + 1e-9)
 

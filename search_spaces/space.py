@@ -56,8 +56,8 @@ class SearchSpace:
         return self.params(self.start_point())
 
     def start_point(self) -> Point:
-        """The start in natural coordinates."""
-        return tuple(lever.coordinate(lever.start) for lever in self.levers)
+        """The start in natural coordinates, on the grid."""
+        return self.snap(tuple(lever.coordinate(lever.start) for lever in self.levers))
 
     def point(self, params: Mapping[str, float | int]) -> Point:
         """The natural coordinates of a configuration.

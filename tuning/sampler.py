@@ -14,8 +14,11 @@ user attributes of `tuning.trial_attrs` before it returns; without them the valu
 from __future__ import annotations
 
 import contextlib
+import copy
+import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +27,19 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import Point, SearchSpace
+from search_spaces import SearchSpace
 from tuning.strategy.history import History, Outcome
 from tuning.strategy.policy import Action, Goal, Phase, Stop, Suggest, next_action
-from tuning.trial_attrs import DECISION, history_of, is_maximized
+from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
 
-# Two workers that decide at the same moment see each other's decision only after both are published.
+REPEAT = "repeat"  # the only move that proposes a known configuration, when no other is left
+
+# Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
+# even have ended by then.
 _MAX_RACES = 5
+
+# Random draws before the untried grid points are taken in order, which ends surely.
+_MAX_DRAWS = 100
 
 
 class OverfitBackoffSampler(BaseSampler):
@@ -63,11 +72,13 @@ class OverfitBackoffSampler(BaseSampler):
             ValueError: If the study has more than one objective.
         """
         self._raise_error_if_multi_objective(study)
+        enqueued = enqueued_coordinates(trial, self._space)
         for _ in range(_MAX_RACES):
             history = self._history(study, leave_out=trial.number)
-            decision = self._decide(history, self._goal(study))
+            decision = self._decide(history, self._goal(study), enqueued)
             self._publish(study, trial, decision)
-            if decision.point not in self._history(study, leave_out=trial.number).pending:
+            others = self._history(study, leave_out=trial.number).points
+            if decision.move == REPEAT or decision.point not in others:
                 break
         return self._space.params(decision.point)
 
@@ -76,16 +87,18 @@ class OverfitBackoffSampler(BaseSampler):
     ) -> Any:  # noqa: ANN401 - Optuna's own signature
         """Sample a parameter outside the space at random: the strategy knows nothing of it."""
         self._raise_error_if_multi_objective(study)
-        n_finished = len(self._history(study, leave_out=trial.number).finished)
-        rng = np.random.default_rng([self._seed, n_finished, zlib.crc32(param_name.encode())])
+        # Counts the running ones, so that two workers differ, but not the killed ones, which leave no trace.
+        n_before = sum(t.number < trial.number and outcome_of(t) is not Outcome.KILLED for t in _all_trials(study))
+        rng = np.random.default_rng([self._seed, n_before, zlib.crc32(param_name.encode())])
         random = RandomSampler(seed=int(rng.integers(2**31)))
         return random.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
         """End `study.optimize` once nothing is left to try."""
-        if state is TrialState.FAIL or len(study.directions) > 1:
+        if len(study.directions) > 1:
             return
-        ended = FrozenTrial(**{**_fields(trial), "state": state, "value": None, "values": values})
+        ended = copy.copy(trial)
+        ended.state, ended.values = state, values
         trials = [t for t in _all_trials(study) if t.number != trial.number]
         history = history_of([*trials, ended], self._space, maximize=is_maximized(study))
         if isinstance(next_action(history, self._space, self._goal(study)), Stop) and not history.pending:
@@ -96,23 +109,33 @@ class OverfitBackoffSampler(BaseSampler):
         """What would be tried next, or why nothing would: for loops that ask before they start a trial."""
         return next_action(self._history(study), self._space, self._goal(study))
 
-    def _decide(self, history: History, goal: Goal) -> Suggest:
+    def _decide(self, history: History, goal: Goal, enqueued: Mapping[int, float]) -> Suggest:
+        """The policy's next experiment, with the enqueued coordinates in the place of its own."""
         action = next_action(history, self._space, goal)
-        if isinstance(action, Suggest):
+        if isinstance(action, Stop):
+            return self._anywhere(history, action.reason, enqueued)
+        point = tuple(enqueued.get(j, x) for j, x in enumerate(action.point))
+        if point == action.point:
             return action
-        return self._anywhere(history, action)
+        if point in history.points:
+            return self._anywhere(history, "enqueued in part, and the rest of the plan was tried with it", enqueued)
+        return replace(action, point=point, move="enqueued", reason=f"enqueued in part; the rest: {action.reason}")
 
-    def _anywhere(self, history: History, stop: Stop) -> Suggest:
-        """A random untried grid point: a study that asks on is given what it asks for."""
+    def _anywhere(self, history: History, why: str, enqueued: Mapping[int, float]) -> Suggest:
+        """An untried grid point, at random: a study that asks on is given what it asks for.
+
+        In a space without any left it is the best configuration again, declared a repeat.
+        """
         rng = np.random.default_rng([self._seed, len(history.finished)])
-        tried = {trial.point for trial in history.trials}
-        grids = [lever.grid() for lever in self._space.levers]
-        point: Point = ()
-        for _ in range(1000):
-            point = tuple(float(rng.choice(grid)) for grid in grids)
-            if point not in tried:
-                break
-        return Suggest(point, Phase.BACK_OFF, "random", None, f"{stop.reason}; a random untried configuration")
+        grids = [(enqueued[j],) if j in enqueued else lever.grid() for j, lever in enumerate(self._space.levers)]
+        draws = (tuple(float(rng.choice(grid)) for grid in grids) for _ in range(_MAX_DRAWS))
+        candidates = itertools.chain(draws, itertools.product(*grids))
+        untried = next((point for point in candidates if point not in history.points), None)
+        if untried is not None:
+            return Suggest(untried, Phase.BACK_OFF, "random", None, f"{why}; a random untried configuration")
+        best = history.best.point if history.best else self._space.start_point()
+        again = tuple(enqueued.get(j, x) for j, x in enumerate(best))
+        return Suggest(again, Phase.BACK_OFF, REPEAT, None, f"{why}; no configuration is left: a repeat")
 
     def _publish(self, study: Study, trial: FrozenTrial, decision: Suggest) -> None:
         published = {
@@ -136,12 +159,6 @@ class OverfitBackoffSampler(BaseSampler):
 def _all_trials(study: Study) -> list[FrozenTrial]:
     # Read from the storage: with some pruners the study handed to a sampler is a filtered view.
     return study._storage.get_all_trials(study._study_id, deepcopy=False)
-
-
-def _fields(trial: FrozenTrial) -> dict[str, Any]:
-    names = ["number", "datetime_start", "datetime_complete", "params", "distributions"]
-    names += ["user_attrs", "system_attrs", "intermediate_values"]
-    return {**{name: getattr(trial, name) for name in names}, "trial_id": trial._trial_id}
 
 
 __all__ = ["Outcome", "OverfitBackoffSampler"]

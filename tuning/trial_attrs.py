@@ -58,7 +58,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         point=point,
         outcome=outcome,
         value=-value if maximize and value is not None else value,
-        stderr=trial.user_attrs.get(VALUE_STDERR),
+        stderr=_stderr(trial),
         state=FitState(state) if state else None,
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),
@@ -76,11 +76,30 @@ def is_maximized(study: Study) -> bool:
     return study.direction == StudyDirection.MAXIMIZE
 
 
+def enqueued_coordinates(trial: FrozenTrial, space: SearchSpace) -> dict[int, float]:
+    """Grid coordinates, by the lever's position, of the values that the user fixed when enqueuing the trial."""
+    fixed: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})
+    return {
+        j: lever.nearest(lever.coordinate(fixed[lever.name]))
+        for j, lever in enumerate(space.levers)
+        if lever.name in fixed and lever.contains(fixed[lever.name])
+    }
+
+
+def _stderr(trial: FrozenTrial) -> float | None:
+    """The standard error where it is one: after a diverged training it is not a number."""
+    stderr = trial.user_attrs.get(VALUE_STDERR)
+    return stderr if stderr is not None and 0 <= stderr < math.inf else None
+
+
 def _point(trial: FrozenTrial, space: SearchSpace) -> Point | None:
-    """From the parameters where they are set, else from what was decided or enqueued for the trial."""
+    """From the parameters where they are set, else from what was decided or enqueued for the trial.
+
+    A value between grid points counts for the nearest one, so that the strategy compares like with like.
+    """
     decided: Mapping[str, float] = trial.system_attrs.get(DECISION, {}).get("params", {})
     enqueued: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})
     try:
-        return space.point({**decided, **enqueued, **trial.params})
+        return space.snap(space.point({**decided, **enqueued, **trial.params}))
     except (ValueError, TypeError):
         return None

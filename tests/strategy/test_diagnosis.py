@@ -101,6 +101,15 @@ def test_the_sentence_gives_the_numbers(curves: LearningCurves, sentence: str) -
     assert sentence == diagnose(curves).sentence
 
 
+def test_a_small_rise_counts_where_it_is_known_well() -> None:
+    """Paired on the examples, a rise of 8 % is sure that the unpaired standard error could not tell from noise."""
+    curves = dataclasses.replace(
+        OVERFIT_CONFIDENCE, val_loss=(0.2, 0.15, 0.13, 0.12, *(0.125 + 0.0003 * i for i in range(16)))
+    )
+    assert diagnose(curves).state is not FitState.OVERFIT_CONFIDENCE
+    assert diagnose(dataclasses.replace(curves, val_loss_rise_stderr=0.001)).state is FitState.OVERFIT_CONFIDENCE
+
+
 def test_numbers_are_the_measured_ones() -> None:
     """Best epoch, generalization loss, gaps and standard errors, computed by hand."""
     numbers = diagnose(OVERFIT_CONFIDENCE).numbers
@@ -121,6 +130,7 @@ def test_numbers_are_the_measured_ones() -> None:
         "gap_loss": 0.168 - 0.5 * 0.9**19,
         "gap_error": 0.04 - 0.1 * 0.9**19,
         "val_loss_stderr": 0.005,
+        "val_loss_rise_stderr": 0.005,
         "val_error_stderr": math.sqrt(0.04 * 0.96 / 10_000),
         "train_error_stderr": math.sqrt(0.1 * 0.9**19 * (1 - 0.1 * 0.9**19) / 10_000),
     }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.evaluation.calibration import fit_temperature
-from tuning.evaluation.metrics import nll_per_example
+from tuning.evaluation.metrics import error_rate, nll_per_example
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,22 @@ def epoch_metrics(
     temperature = fit_temperature(val_logits, val_labels)
     return EpochMetrics(
         train_loss=float(nll_per_example(train_logits, train_labels).mean()),
-        train_error=error(train_logits, train_labels),
+        train_error=error_rate(train_logits, train_labels),
         val_loss=float(val_losses.mean()),
-        val_error=error(val_logits, val_labels),
+        val_error=error_rate(val_logits, val_labels),
         val_calibrated_loss=float(nll_per_example(val_logits / temperature, val_labels).mean()),
         val_loss_sd=float(val_losses.std()),
     )
 
 
-def error(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Share of examples whose largest logit is not the label's."""
-    return float(np.mean(logits.argmax(axis=1) != labels))
+def paired_stderr(
+    first_logits: NDArray[np.float32], second_logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> float:
+    """Standard error of the difference of two mean losses on the same examples; NaN if a network diverged.
+
+    Paired, because most of what makes examples differ in loss is the same for both networks and cancels.
+    """
+    if not (np.isfinite(first_logits).all() and np.isfinite(second_logits).all()):
+        return float("nan")
+    differences = nll_per_example(second_logits, labels) - nll_per_example(first_logits, labels)
+    return float(differences.std() / np.sqrt(len(labels)))

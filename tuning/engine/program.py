@@ -55,7 +55,7 @@ class Program:
 
     def train_epoch(self, learning_rate: float, ema_momentum: float, seed: int, epoch: int) -> None:
         """Train one epoch; the order of the examples and the dropout masks follow from seed and epoch alone."""
-        order = tf.constant([seed, epoch], dtype=tf.int32)
+        order = tf.constant([seed, epoch], dtype=tf.int64)
         self._epoch(tf.constant(learning_rate, tf.float32), tf.constant(ema_momentum, tf.float32), order)
         self._averaged.take_state(self._trained)
 
@@ -66,8 +66,9 @@ class Program:
         return np.concatenate([part.numpy() for part in parts])
 
     def weights(self) -> list[NDArray[np.float32]]:
-        """The averaged weights, those that `logits` uses, in the order of `set_lasting_weights`."""
-        return self._averaged.weights()
+        """The averaged weights, those that `logits` uses, in the order of `keras.Model.set_weights`."""
+        weights: list[NDArray[np.float32]] = self._averaged.model.get_weights()
+        return weights
 
     def _run_logits(self, inputs: tf.Tensor) -> tf.Tensor:
         return self._averaged.model(inputs, training=False)
@@ -87,7 +88,7 @@ class Program:
         with tf.GradientTape() as tape:
             logits = self._trained.model(inputs, training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(losses)
+            loss = tf.reduce_mean(losses) + sum(self._trained.model.losses)  # L2 is not among them
         gradients = tape.gradient(loss, self._variables)
         self._n_steps.assign_add(1)
         for i, gradient in enumerate(gradients):

@@ -5,7 +5,7 @@ trial would be traced and compiled anew. `RuntimeModel` is a copy of a model in 
 epoch serves all models of one architecture.
 
 The arithmetic stays Keras' own: inverted dropout (kept values divided by 1 - rate) and a penalty l2 * sum(w^2), of
-which training only needs the gradient 2 * l2 * w.
+which training only needs the gradient 2 * l2 * w. All other layers and regularizers are Keras' too, as constants.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -46,20 +45,24 @@ class RuntimeModel:
 
     def __init__(self, model: keras.Model) -> None:
         self.seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
-        self._dropouts: list[RuntimeDropout] = []
+        self._n_dropouts = 0
         self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
-        self.l2 = [tf.Variable(0.0, trainable=False) if factor > 0 else None for factor in l2_factors(model)]
+        self.l2 = [None if factor is None else tf.Variable(factor, trainable=False) for factor in l2_factors(model)]
+        for weight, l2 in zip(self.model.trainable_variables, self.l2, strict=True):
+            if l2 is not None:
+                weight.regularizer = None
         self.load(model)
 
     def load(self, model: keras.Model) -> None:
         """Take over the weights, dropout rates and L2 factors of a model of the same architecture."""
-        for target, source in zip(self.model.weights, _lasting_weights(model), strict=True):
+        for target, source in zip(self.model.weights, model.weights, strict=True):
             target.assign(source)
-        for dropout, layer in zip(self._dropouts, _dropout_layers(model), strict=True):
-            dropout.rate.assign(layer.rate)
-        for variable, factor in zip(self.l2, l2_factors(model), strict=True):
-            if variable is not None:
-                variable.assign(factor)
+        for copy, layer in zip(self.model.layers, model.layers, strict=True):
+            if isinstance(copy, RuntimeDropout):
+                copy.rate.assign(layer.rate)
+        for l2, factor in zip(self.l2, l2_factors(model), strict=True):
+            if l2 is not None:
+                l2.assign(factor)
 
     def take_state(self, other: RuntimeModel) -> None:
         """Copy the weights that are not trained (BatchNormalization's statistics) from another copy."""
@@ -67,49 +70,42 @@ class RuntimeModel:
         for target, source in pairs:
             target.assign(source)
 
-    def weights(self) -> list[np.ndarray]:
-        """The present weights, in the order of `set_lasting_weights`."""
-        return [np.asarray(weight) for weight in self.model.weights]
-
     def _clone_layer(self, layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, keras.layers.Dropout):
-            self._dropouts.append(RuntimeDropout(len(self._dropouts), self.seed))
-            return self._dropouts[-1]
-        config = layer.get_config()
-        if config.get("kernel_regularizer"):
-            config["kernel_regularizer"] = None
-        return layer.__class__.from_config(config)
+        if not _is_plain_dropout(layer):
+            return layer.__class__.from_config(layer.get_config())
+        self._n_dropouts += 1
+        return RuntimeDropout(self._n_dropouts, self.seed)
 
 
 def architecture(model: keras.Model) -> str:
     """What two models must share to be trained by one compiled epoch: everything but rates, factors and seeds."""
-    layers = [_structure(layer) for layer in model.layers]
-    return json.dumps([layers, model.get_config().get("output_layers")], sort_keys=True, default=str)
+    config = model.get_config()
+    graph = json.dumps([[layer.get("inbound_nodes") for layer in config["layers"]], config.get("output_layers")])
+    # Keras numbers the names of layers through the whole process: a layer's place in the model is what counts.
+    for i, layer in enumerate(model.layers):
+        graph = graph.replace(json.dumps(layer.name), str(i))
+    inputs = [(tensor.shape, tensor.dtype) for tensor in model.inputs]
+    return json.dumps([inputs, [_structure(layer) for layer in model.layers], graph])
 
 
-def l2_factors(model: keras.Model) -> list[float]:
-    """The L2 factor of every trainable variable's regularizer; zero where there is none."""
-    return [float(getattr(weight.regularizer, "l2", 0.0) or 0.0) for weight in model.trainable_variables]
+def l2_factors(model: keras.Model) -> list[float | None]:
+    """The L2 factor of every trainable variable; None for a variable without an L2 regularizer."""
+    regularizers = [weight.regularizer for weight in model.trainable_variables]
+    return [float(r.l2) if isinstance(r, keras.regularizers.L2) else None for r in regularizers]
 
 
-def set_lasting_weights(model: keras.Model, values: list[np.ndarray]) -> None:
-    """Put weights from `RuntimeModel.weights` into a model of the same architecture."""
-    for target, value in zip(_lasting_weights(model), values, strict=True):
-        target.assign(value)
+def _is_plain_dropout(layer: keras.layers.Layer) -> bool:
+    """Not a relative with masks of another shape (SpatialDropout), which stays as it is."""
+    return type(layer) is keras.layers.Dropout and layer.noise_shape is None
 
 
-def _lasting_weights(model: keras.Model) -> list[Any]:
-    """All weights but the states of random generators, which a run-time copy has no counterpart of."""
-    return [weight for weight in model.weights if "seed_generator" not in weight.path]
-
-
-def _dropout_layers(model: keras.Model) -> list[keras.layers.Dropout]:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-
-
-def _structure(layer: keras.layers.Layer) -> dict[str, Any]:
-    config = {k: v for k, v in layer.get_config().items() if k not in ("name", "seed", "rate", "kernel_initializer")}
-    config["kernel_regularizer"] = bool(config.get("kernel_regularizer"))
-    if isinstance(layer, keras.layers.Normalization):
-        config = {"shape": str(layer.input.shape)}  # its mean and variance are constants of the data set
-    return {"class": layer.__class__.__name__, "config": config, "output": str(layer.output.shape)}
+def _structure(layer: keras.layers.Layer) -> list[Any]:
+    """A layer's class and settings without its name, its initial weights and its run-time values."""
+    serialized = keras.saving.serialize_keras_object(layer)
+    free = {"name", "rate", "seed"} if _is_plain_dropout(layer) else {"name"}
+    settings = {
+        key: "L2" if isinstance(value, dict) and value.get("class_name") == "L2" else value
+        for key, value in serialized["config"].items()
+        if key not in free and not key.endswith("_initializer")
+    }
+    return [serialized["module"], serialized["class_name"], settings, serialized.get("build_config")]

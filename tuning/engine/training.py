@@ -11,6 +11,8 @@ the training set. Keras' `history` has none of the three, so its train loss cann
 
 from __future__ import annotations
 
+import gc
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,14 +23,21 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tuning.engine.metrics import EpochMetrics, epoch_metrics
+from tuning.engine.metrics import EpochMetrics, epoch_metrics, paired_stderr
 from tuning.engine.program import Program
-from tuning.engine.runtime_model import architecture, set_lasting_weights
+from tuning.engine.runtime_model import architecture
 from tuning.engine.stopping import StopRule
 
 # Enough for an error's standard error of 0.07 points at 0.25 % train error, and under 5 % of an epoch's arithmetic.
 _TRAIN_SAMPLE_SIZE = 5_000
 _MAX_PROGRAMS = 4
+
+
+class Diverged(Exception):
+    """Not even the first epoch of a training left finite numbers, so there are no weights to keep."""
+
+    def __init__(self, learning_rate: float) -> None:
+        super().__init__(f"diverged in the first epoch, at a learning rate of {learning_rate:g}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,10 @@ class TrainingPlan:
         if not self.learning_rate > 0 or self.max_epochs < 1:
             received = f"{self.learning_rate=}, {self.max_epochs=}"
             raise ValueError(f"`learning_rate` must be > 0 and `max_epochs` >= 1, got ({received}).")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"`batch_size` must be >= 1 or None, got {self.batch_size}.")
+        if self.ema_momentum is not None and not 0 <= self.ema_momentum < 1:
+            raise ValueError(f"`ema_momentum` must be in [0, 1) or None, got {self.ema_momentum}.")
         if self.monitor not in EpochMetrics.__dataclass_fields__:
             raise ValueError(
                 f"`monitor` must be one of {list(EpochMetrics.__dataclass_fields__)}, got {self.monitor!r}."
@@ -74,6 +87,7 @@ class TrainedModel:
     epochs: tuple[EpochMetrics, ...]
     best_epoch: int  # 1-based
     val_logits: NDArray[np.float32]  # at the best epoch, shape (n_val, n_classes)
+    val_loss_rise_stderr: float  # of the change of the validation loss from the best epoch to the last, paired
     stop_reason: str
     train_secs: float
     first_epoch_secs: float  # includes tracing, where the architecture was new
@@ -118,18 +132,31 @@ class Engine:
         """Examples behind the clean train metrics."""
         return len(self._train_sample_labels)
 
+    @property
+    def n_val(self) -> int:
+        """Validation examples."""
+        return len(self._val_labels)
+
     def train(
         self,
         model: keras.Model,
         plan: TrainingPlan,
         on_epoch: Callable[[int, EpochMetrics], None] | None = None,
     ) -> TrainedModel:
-        """Train a model from the weights it has.
+        """Train a model from the weights it has; it ends with those of its best epoch.
+
+        A training whose numbers stop being finite ends there, and its best epoch is an earlier one.
 
         Args:
-            model: A functional or sequential Keras model from raw inputs to logits; ends with the best epoch's weights.
+            model: A functional or sequential Keras model from raw inputs to logits.
             plan: Learning rate, seed, epochs, monitor and stop rule.
             on_epoch: Called with the epoch (1-based) and its metrics; an exception it raises ends the training.
+
+        Returns:
+            The model, and what was measured on the way.
+
+        Raises:
+            Diverged: If the first epoch left no finite numbers; the model keeps the weights it came with.
         """
         started = time.perf_counter()
         batch_size = plan.batch_size or default_batch_size(self.n_train)
@@ -137,15 +164,15 @@ class Engine:
             plan.ema_momentum if plan.ema_momentum is not None else default_ema_momentum(self.n_train / batch_size)
         )
         program = self._program(model, batch_size)
-        run = _Run(plan)
+        run = _Run(plan, self._val_labels)
         for epoch in range(1, plan.max_epochs + 1):
             program.train_epoch(plan.learning_rate, momentum, plan.seed, epoch)
-            run.record(self._measure(program), program, time.perf_counter() - started)
+            run.record(*self._measure(program), program, time.perf_counter() - started)
             if on_epoch is not None:
-                on_epoch(epoch, run.epochs[-1][0])
+                on_epoch(epoch, run.epochs[-1])
             if run.stop_reason:
                 break
-        set_lasting_weights(model, run.best_weights)
+        model.set_weights(run.best_weights)
         return run.finish(model, time.perf_counter() - started)
 
     def _program(self, model: keras.Model, batch_size: int) -> Program:
@@ -153,10 +180,11 @@ class Engine:
         key = f"{batch_size} {architecture(model)}"
         program = self._programs.pop(key, None)
         if program is None:
+            if len(self._programs) == _MAX_PROGRAMS:
+                self._programs.popitem(last=False)
+                gc.collect()  # networks hold reference cycles: hundreds of MB would wait for the next full collection
             program = Program(model, *self._train, batch_size)
         self._programs[key] = program
-        if len(self._programs) > _MAX_PROGRAMS:
-            self._programs.popitem(last=False)
         program.reset(model)
         return program
 
@@ -170,29 +198,41 @@ class Engine:
 class _Run:
     """What one training gathers while it runs."""
 
-    def __init__(self, plan: TrainingPlan) -> None:
+    def __init__(self, plan: TrainingPlan, val_labels: NDArray[np.int64]) -> None:
         self._plan = plan
-        self.epochs: list[tuple[EpochMetrics, NDArray[np.float32]]] = []
+        self._val_labels = val_labels
+        self.epochs: list[EpochMetrics] = []
         self.best_weights: list[NDArray[np.float32]] = []
-        self.best_epoch = 0
         self.stop_reason = ""
+        self._best_epoch = 0
         self._best_logits: NDArray[np.float32] = np.empty((0, 0), np.float32)
+        self._last_logits = self._best_logits
         self._first_epoch_secs = 0.0
 
-    def record(self, measured: tuple[EpochMetrics, NDArray[np.float32]], program: Program, elapsed_secs: float) -> None:
-        self.epochs.append(measured)
-        values = [getattr(metrics, self._plan.monitor) for metrics, _ in self.epochs]
-        if self.best_epoch == 0 or values[-1] < values[self.best_epoch - 1]:
-            self.best_epoch = len(values)
-            self.best_weights, self._best_logits = program.weights(), measured[1]
+    def record(
+        self, metrics: EpochMetrics, val_logits: NDArray[np.float32], program: Program, elapsed_secs: float
+    ) -> None:
+        self.epochs.append(metrics)
+        values = [getattr(epoch, self._plan.monitor) for epoch in self.epochs]
+        if not math.isfinite(values[0]):
+            raise Diverged(self._plan.learning_rate)
+        if len(values) == 1 or values[-1] < values[self._best_epoch - 1]:  # NaN is less than nothing
+            self._best_epoch = len(values)
+            self.best_weights, self._best_logits = program.weights(), val_logits
+        self._last_logits = val_logits
         self._first_epoch_secs = self._first_epoch_secs or elapsed_secs
         self.stop_reason = self._plan.stop.reason_to_stop(values) or ""
 
     def finish(self, model: keras.Model, train_secs: float) -> TrainedModel:
-        reason = self.stop_reason or f"all {self._plan.max_epochs} epochs were used"
-        epochs = tuple(metrics for metrics, _ in self.epochs)
         return TrainedModel(
-            model, epochs, self.best_epoch, self._best_logits, reason, train_secs, self._first_epoch_secs
+            model=model,
+            epochs=tuple(self.epochs),
+            best_epoch=self._best_epoch,
+            val_logits=self._best_logits,
+            val_loss_rise_stderr=paired_stderr(self._best_logits, self._last_logits, self._val_labels),
+            stop_reason=self.stop_reason or f"all {self._plan.max_epochs} epochs were used",
+            train_secs=train_secs,
+            first_epoch_secs=self._first_epoch_secs,
         )
 
 

@@ -14,11 +14,12 @@ comes first, then all levers are polled again, with their smaller steps, around 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.reaction import Reaction, Response, measure
 
 _OVERFIT = (FitState.OVERFIT_CONFIDENCE, FitState.OVERFIT_DECISIONS, FitState.CAPACITY_REACHED)
@@ -48,7 +49,7 @@ class Experiment:
 
 @dataclass
 class BackOff:
-    """The state of phase 2, private to one decision; build it with `replay`."""
+    """The state of phase 2, private to one decision; build it with `begin`."""
 
     space: SearchSpace
     incumbent: TrialRecord
@@ -70,35 +71,52 @@ class BackOff:
         return any(at[j] > self.space.levers[j].bottom for j in self.space.indices(Role.REGULARIZATION))
 
     def absorb(self, trial: TrialRecord) -> None:
-        """Learn from one finished trial."""
-        base = self.trials.get(trial.base, self.incumbent) if trial.base is not None else self.incumbent
-        lever = moved_lever(base.point, trial.point)
-        response = measure(base, trial)
-        accepted = self._is_accepted(trial, lever)
+        """Learn from one finished trial.
+
+        What a lever does is measured from the trial's own base; whether it is taken, against the incumbent, which
+        another worker may have replaced since the trial was proposed.
+        """
+        base = self.incumbent if trial.base is None else self.trials.get(trial.base, self.incumbent)
+        lever, response = moved_lever(base.point, trial.point), measure(base, trial)
+        accepted = self._is_accepted(trial)
+        is_beside = accepted or base is self.incumbent
         self.trials[trial.number] = trial
         self.last = Experiment(trial, base, lever, response, accepted)
         self.focus = lever if accepted and response.reaction.is_gain else None
-        if lever is not None:
-            self._remember(lever, trial.point[lever] - base.point[lever], response.reaction)
         if accepted:
             self._accept(trial)
+        if lever is not None:
+            delta = trial.point[lever] - base.point[lever]
+            self._remember(lever, delta, response.reaction, is_beside)
 
     def start_cycle(self) -> None:
-        """Wake every lever; with smaller steps, a direction that lost may be tried again."""
-        self.levers = [replace(memory, resting=False, lost=frozenset()) for memory in self.levers]
-        self.cycle_start, self.n_accepted = self.incumbent.point, 0
+        """Wake every lever; with smaller steps, a direction that lost may be tried again.
 
-    def _is_accepted(self, trial: TrialRecord, lever: int | None) -> bool:
+        The cycle starts from the best trial where that is surely better: one from under the border, say.
+        """
+        best = self._best()
+        if measure(self.incumbent, best).reaction.is_gain:
+            self.incumbent = best
+        self.levers = [replace(memory, resting=False, lost=frozenset()) for memory in self.levers]
+        self.cycle_start, self.n_accepted, self.focus = self.incumbent.point, 0, None
+
+    def _best(self) -> TrialRecord:
+        return min(self.trials.values(), key=lambda trial: trial.loss)
+
+    def _is_accepted(self, trial: TrialRecord) -> bool:
+        if trial.outcome is not Outcome.COMPLETE or trial.point == self.incumbent.point:
+            return False
         response = measure(self.incumbent, trial)
         if response.reaction is not Reaction.FLAT:
             return response.reaction.is_gain
-        # Within the noise the better mean is the better guess, and at equal quality the smaller network wins.
-        return trial.loss < float("inf") and (response.improvement > 0 or self._is_cheaper(trial, lever))
+        # Within the noise the better mean is the better guess, and at equal quality the smaller network wins: equal
+        # to the best so far, or a row of ties would add up to a loss.
+        ties_with_best = measure(self._best(), trial).z > -1
+        return response.improvement > 0 or (ties_with_best and self._is_cheaper(trial))
 
-    def _is_cheaper(self, trial: TrialRecord, lever: int | None) -> bool:
-        if lever is None or self.space.levers[lever].role is not Role.CAPACITY:
-            return False
-        return trial.point[lever] < self.incumbent.point[lever]
+    def _is_cheaper(self, trial: TrialRecord) -> bool:
+        changes = [trial.point[j] - self.incumbent.point[j] for j in self.space.indices(Role.CAPACITY)]
+        return any(change < 0 for change in changes) and all(change <= 0 for change in changes)
 
     def _accept(self, trial: TrialRecord) -> None:
         self.incumbent = trial
@@ -106,22 +124,30 @@ class BackOff:
         # The other levers stand at a new place: what lost there may win here.
         self.levers = [replace(memory, lost=frozenset()) for memory in self.levers]
 
-    def _remember(self, j: int, delta: float, reaction: Reaction) -> None:
+    def _remember(self, j: int, delta: float, reaction: Reaction, is_beside: bool) -> None:
+        """Sign, step and rest of a lever; which side lost only where the trial or its base is the incumbent."""
         memory, lever = self.levers[j], self.space.levers[j]
         sign, step = (1 if delta > 0 else -1), abs(delta)
         if reaction.is_gain:
             factor = 2.0 if reaction is Reaction.STRONG_GAIN else 1.0
-            self.levers[j] = replace(memory, sign=sign, step=min(step * factor, lever.span / 2))
+            longest = max(lever.span / 2, lever.step)
+            lost = memory.lost | {-sign} if is_beside else memory.lost
+            self.levers[j] = LeverMemory(min(step * factor, longest), sign, lost=lost)
             return
-        lost = memory.lost | {sign} if reaction is not Reaction.FLAT else memory.lost
-        turn = reaction is Reaction.STRONG_LOSS and -sign not in lost
-        self.levers[j] = LeverMemory(max(step / 2, lever.step), -sign if turn else sign, not turn, lost)
+        has_lost = is_beside and reaction is not Reaction.FLAT
+        lost = memory.lost | {sign} if has_lost else memory.lost
+        turns = reaction is Reaction.STRONG_LOSS and -sign not in lost
+        is_new_bracket = len(lost) == 2 and lost != memory.lost
+        self.levers[j] = LeverMemory(
+            max(step / 2, lever.step), -sign if turns else sign, not (turns or is_new_bracket), lost
+        )
 
 
-def replay(history: History, space: SearchSpace, start: TrialRecord) -> BackOff:
-    """The state of phase 2 before any of its experiments: phase 1's trials are known points around the start."""
+def begin(space: SearchSpace, start: TrialRecord, known: Iterable[TrialRecord]) -> BackOff:
+    """The state before phase 2's first experiment: phase 1's trials are known points around the start."""
     memories = [LeverMemory(lever.first_step) for lever in space.levers]
-    return BackOff(space, start, memories, {start.number: start}, cycle_start=start.point)
+    trials = {trial.number: trial for trial in (*known, start)}
+    return BackOff(space, start, memories, trials, cycle_start=start.point)
 
 
 def moved_lever(base: Point, point: Point) -> int | None:

@@ -46,14 +46,16 @@ def cross_border(
 ) -> Climb | Crossing | Unreachable:
     """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
 
-    A trial without a fit state (a study without train metrics) cannot show the border, so the start is taken for it.
+    The first trials that end the phase end it for good: what comes later cannot reopen it. A trial without a fit
+    state (a study without train metrics) cannot show the border, so the start is taken for it.
     """
     if not trials:
         return _start(space, pending)
-    for i, trial in enumerate(trials):
-        if trial.outcome is Outcome.COMPLETE and (trial.crossed_border or trial.state is None):
-            return Crossing(trial, i + 1, _crossing_reason(trial))
-    return _after(trials, space, {trial.point for trial in trials} | pending)
+    for n in range(1, len(trials)):
+        step = _after(trials[:n], space, frozenset())
+        if isinstance(step, Crossing):
+            return step
+    return _after(trials, space, pending)
 
 
 def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable:
@@ -75,25 +77,47 @@ def _crossing_reason(trial: TrialRecord) -> str:
     return f"the network is over the border ({trial.state.replace('_', ' ')})"
 
 
-def _after(trials: Sequence[TrialRecord], space: SearchSpace, visited: set[Point]) -> Climb | Crossing | Unreachable:
+def _after(
+    trials: Sequence[TrialRecord], space: SearchSpace, pending: frozenset[Point]
+) -> Climb | Crossing | Unreachable:
+    """What follows from the last of these trials, none of which ended the phase before."""
     last = trials[-1]
-    complete = [trial for trial in trials if trial.outcome is Outcome.COMPLETE]
+    if last.outcome is Outcome.COMPLETE and (last.crossed_border or last.state is None):
+        return Crossing(last, len(trials), _crossing_reason(last))
+    visited = {trial.point for trial in trials} | pending
+    at = _unregularized(last.point, space)
     if last.outcome is Outcome.DIVERGED or last.state is FitState.DIVERGED:
-        lower = shifted(last.point, space, Role.NUISANCE, -1, visited)
+        lower = shifted(at, space, Role.NUISANCE, -1, visited)
         if lower:
             return Climb(lower, "lower learning rate", "it diverged: the learning rate is too high")
-    if last.outcome is Outcome.COMPLETE and last.state is not FitState.DIVERGED:
-        higher = shifted(last.point, space, Role.CAPACITY, +1, visited)
+    elif last.outcome is Outcome.COMPLETE:
+        higher = shifted(at, space, Role.CAPACITY, +1, visited)
         if higher:
             return Climb(higher, "raise capacity", _climb_reason(last))
-    if complete:
-        best = min(complete, key=lambda trial: trial.loss)
-        return Crossing(best, len(trials), "no bigger network can be tried, so the best one is the start")
-    smaller = shifted(last.point, space, Role.CAPACITY, -1, visited)
+    trained = [t for t in trials if t.outcome is Outcome.COMPLETE and t.state is not FitState.DIVERGED]
+    if trained:
+        return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), _end_reason(last))
+    smaller = shifted(at, space, Role.CAPACITY, -1, visited)
     if smaller:
-        why = f"no value ({last.outcome.replace('_', ' ')}): a smaller network may give one"
-        return Climb(smaller, "lower capacity", why)
+        return Climb(smaller, "lower capacity", f"{_without_value(last)}: a smaller network may give one")
     return Unreachable("no configuration could be trained")
+
+
+def _unregularized(point: Point, space: SearchSpace) -> Point:
+    """The point as unregularized as the start: an enqueued trial may have been something else."""
+    regularization, start = space.indices(Role.REGULARIZATION), space.start_point()
+    return tuple(start[j] if j in regularization else x for j, x in enumerate(point))
+
+
+def _end_reason(last: TrialRecord) -> str:
+    if last.outcome is Outcome.COMPLETE and last.state is not FitState.DIVERGED:
+        return "no bigger network can be tried, so the best one is the start"
+    return f"the bigger network gave {_without_value(last)}, so the best one is the start"
+
+
+def _without_value(last: TrialRecord) -> str:
+    outcome = Outcome.DIVERGED if last.outcome is Outcome.COMPLETE else last.outcome
+    return f"no value ({outcome.replace('_', ' ')})"
 
 
 def _climb_reason(trial: TrialRecord) -> str:

@@ -64,6 +64,8 @@ class LearningCurves:
         n_train: Examples behind the train metrics (often a sub-sample), at least 1.
         n_val: Validation examples, at least 1.
         val_loss_sd: Standard deviation of the per-example validation loss at the best epoch, nats.
+        val_loss_rise_stderr: Standard error of the change of the validation loss from the best epoch to the last,
+            nats, paired on the examples; None takes the unpaired one, which is several times larger.
 
     Raises:
         ValueError: If the curves differ in length or are empty, or a value is out of its range.
@@ -77,6 +79,7 @@ class LearningCurves:
     n_train: int
     n_val: int
     val_loss_sd: float
+    val_loss_rise_stderr: float | None = None
 
     def __post_init__(self) -> None:
         lengths = [len(curve) for curve in (self.train_loss, self.train_error, self.val_loss, self.val_error)]
@@ -138,6 +141,7 @@ class _Measures:
     gap_loss: float
     gap_error: float
     val_loss_stderr: float
+    val_loss_rise_stderr: float
     val_error_stderr: float
     train_error_stderr: float
 
@@ -160,7 +164,7 @@ class _Measures:
     def overfits_confidence(self) -> bool:
         has_turned = (
             self.generalization_loss_percent > OVERFIT_GENERALIZATION_LOSS_PERCENT
-            and self.val_loss_rise > 2 * self.val_loss_stderr
+            and self.val_loss_rise > 2 * self.val_loss_rise_stderr
         )
         return has_turned and (self.has_reached_capacity or self.has_clear_gap)
 
@@ -211,6 +215,7 @@ def _finite(*values: float) -> list[float]:
 
 
 def _measure(curves: LearningCurves) -> _Measures:
+    val_loss_stderr, rise_stderr = curves.val_loss_sd / math.sqrt(curves.n_val), curves.val_loss_rise_stderr
     best = int(np.argmin(curves.val_loss))
     val_loss_best, val_loss_last = curves.val_loss[best], curves.val_loss[-1]
     return _Measures(
@@ -229,7 +234,8 @@ def _measure(curves: LearningCurves) -> _Measures:
         error_ratio=curves.train_error[-1] / max(curves.val_error[-1], 1 / curves.n_val),
         gap_loss=val_loss_last - curves.train_loss[-1],
         gap_error=curves.val_error[-1] - curves.train_error[-1],
-        val_loss_stderr=curves.val_loss_sd / math.sqrt(curves.n_val),
+        val_loss_stderr=val_loss_stderr,
+        val_loss_rise_stderr=val_loss_stderr if rise_stderr is None else rise_stderr,
         val_error_stderr=_share_stderr(curves.val_error[-1], curves.n_val),
         train_error_stderr=_share_stderr(curves.train_error[-1], curves.n_train),
     )

@@ -38,7 +38,7 @@ class TrialRecord:
 
     Args:
         number: Optuna's trial number.
-        point: Configuration in natural coordinates.
+        point: Configuration in natural coordinates, on the grid.
         outcome: How the trial ended, or that it runs.
         value: Objective to be minimised; needed for `Outcome.COMPLETE`, otherwise ignored.
         stderr: Standard error of `value` on the validation examples, if the objective gives one.
@@ -47,7 +47,7 @@ class TrialRecord:
         base: Number of the trial from which this one was an experiment, as the decision recorded it.
 
     Raises:
-        ValueError: If a complete trial has no finite value, or a standard error is negative.
+        ValueError: If a complete trial has no finite value, or a standard error is negative or not finite.
     """
 
     number: int
@@ -62,8 +62,8 @@ class TrialRecord:
     def __post_init__(self) -> None:
         if self.outcome is Outcome.COMPLETE and (self.value is None or not math.isfinite(self.value)):
             raise ValueError(f"A complete trial needs a finite value, got {self.value} for trial {self.number}.")
-        if self.stderr is not None and not self.stderr >= 0:
-            raise ValueError(f"`stderr` must be >= 0, got {self.stderr} for trial {self.number}.")
+        if self.stderr is not None and not 0 <= self.stderr < math.inf:
+            raise ValueError(f"`stderr` must be >= 0 and finite, got {self.stderr} for trial {self.number}.")
 
     @property
     def loss(self) -> float:
@@ -92,6 +92,11 @@ class History:
     def pending(self) -> frozenset[Point]:
         """Points of running trials: taken, but without evidence yet."""
         return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
+
+    @property
+    def points(self) -> frozenset[Point]:
+        """Points that are finished or running: what must not be proposed again."""
+        return frozenset(trial.point for trial in self.trials)
 
     @property
     def best(self) -> TrialRecord | None:

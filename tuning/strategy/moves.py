@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from search_spaces import Point, Role
 from tuning.strategy.backoff import BackOff, first_sign, lever_order
+from tuning.strategy.history import Outcome
 from tuning.strategy.reaction import vertex
 
 
@@ -69,7 +70,7 @@ def _vertex(state: BackOff, j: int, blocked: set[Point]) -> Iterator[Proposal]:
     at = state.incumbent.point
     losses: dict[float, float] = {}
     for trial in state.trials.values():
-        if _with(trial.point, j, at[j]) == at:
+        if trial.outcome is not Outcome.FAILED and _with(trial.point, j, at[j]) == at:
             losses[trial.point[j]] = min(trial.loss, losses.get(trial.point[j], float("inf")))
     left = max((x for x in losses if x < at[j]), default=None)
     right = min((x for x in losses if x > at[j]), default=None)
@@ -105,11 +106,14 @@ def _pattern_point(state: BackOff) -> Point:
 
 def _coupled(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
     """Raise the first lever of each kind together (Srivastava et al. 2014: keep the active units constant)."""
-    space, point = state.space, state.incumbent.point
+    space, at = state.space, state.incumbent.point
+    point, n_moved = at, 0
     for role in (Role.REGULARIZATION, Role.CAPACITY):
         for j in space.indices(role)[:1]:
-            point = _with(point, j, space.levers[j].nearest(point[j] + space.levers[j].first_step / 2))
-    if point not in blocked:
+            lever = space.levers[j]
+            point = _with(point, j, lever.nearest(at[j] + max(lever.first_step / 2, lever.step)))
+            n_moved += point[j] != at[j]
+    if n_moved == 2 and point not in blocked:
         yield Proposal(point, "coupled", "more regularization together with more capacity")
 
 

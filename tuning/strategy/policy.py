@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from search_spaces import Point, SearchSpace
-from tuning.strategy.backoff import BackOff, Experiment, replay
+from tuning.strategy.backoff import BackOff, Experiment, begin
 from tuning.strategy.border import Climb, Crossing, cross_border
 from tuning.strategy.history import History, Outcome, TrialRecord
 from tuning.strategy.moves import next_experiment
@@ -82,7 +82,7 @@ def next_action(history: History, space: SearchSpace, goal: Goal) -> Action:
     state = _replayed(history, space, border)
     proposal = next_experiment(state, history.pending)
     if proposal is None:
-        return Stop("nothing left to try: every neighbour of the best configuration was measured and none is better")
+        return Stop(_exhausted(history))
     change = describe_change(space, state.incumbent.point, proposal.point)
     reason = f"{_conclusion(state, border, goal)}; next: {proposal.why} ({change})"
     return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)
@@ -101,13 +101,18 @@ def _climb(climb: Climb, history: History) -> Suggest:
 
 def _replayed(history: History, space: SearchSpace, border: Crossing) -> BackOff:
     """Fold the finished trials: those of phase 1 as neighbours of the start, then each later one in turn."""
-    state = replay(history, space, border.trial)
-    for trial in history.finished[: border.n_trials]:
-        state.trials[trial.number] = trial
-    for trial in history.finished[border.n_trials :]:
+    finished = history.finished
+    state = begin(space, border.trial, finished[: border.n_trials])
+    for trial in finished[border.n_trials :]:
         next_experiment(state, frozenset())  # starts the cycles that had started when this trial was proposed
         state.absorb(trial)
     return state
+
+
+def _exhausted(history: History) -> str:
+    if history.pending:
+        return "nothing left to try until the running trials end"
+    return "nothing left to try: every neighbour of the best configuration was tried and none is better"
 
 
 def _conclusion(state: BackOff, border: Crossing, goal: Goal) -> str:
@@ -127,8 +132,9 @@ def _experiment_sentence(space: SearchSpace, done: Experiment, goal: Goal) -> st
 
 def _consequence(done: Experiment) -> str:
     if done.accepted:
-        flat = done.response.reaction is Reaction.FLAT
-        return "taken as the better mean or the smaller network" if flat else "taken"
+        if done.response.reaction is not Reaction.FLAT:
+            return "taken"
+        return "taken as the better mean" if done.response.improvement > 0 else "taken as the smaller network"
     return "the incumbent stays"
 
 

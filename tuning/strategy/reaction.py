@@ -80,15 +80,18 @@ def vertex(left: tuple[float, float], middle: tuple[float, float], right: tuple[
     (a, fa), (b, fb), (c, fc) = left, middle, right
     if not (a < b < c and fb <= min(fa, fc)):
         raise ValueError(f"A bracket a < b < c with its lowest loss at b must hold, got {left}, {middle}, {right}.")
-    if math.isinf(fa) or math.isinf(fc):
+    rise_left, rise_right = fa - fb, fc - fb
+    if math.isinf(rise_left) or math.isinf(rise_right):
         # No parabola: go to the middle of the side that gave a number, or of the wider one.
-        return (a + b) / 2 if math.isinf(fc) and (not math.isinf(fa) or b - a >= c - b) else (b + c) / 2
-    numerator = (b - a) ** 2 * (fb - fc) - (b - c) ** 2 * (fb - fa)
-    denominator = (b - a) * (fb - fc) - (b - c) * (fb - fa)
-    return b if denominator == 0 else b - 0.5 * numerator / denominator
+        to_left = math.isinf(rise_right) and (not math.isinf(rise_left) or b - a >= c - b)
+        return (a + b) / 2 if to_left else (b + c) / 2
+    if rise_left == rise_right == 0:
+        return b
+    p, q = rise_left / max(rise_left, rise_right), rise_right / max(rise_left, rise_right)
+    return b + 0.5 * ((c - b) ** 2 * p - (b - a) ** 2 * q) / ((c - b) * p + (b - a) * q)
 
 
 def _difference_stderr(base: TrialRecord, challenger: TrialRecord) -> float:
     if base.stderr is None or challenger.stderr is None:
         return _RELATIVE_NOISE * abs(base.loss)
-    return math.sqrt(PAIRED_VARIANCE_RATIO * (base.stderr**2 + challenger.stderr**2))
+    return math.sqrt(PAIRED_VARIANCE_RATIO) * math.hypot(base.stderr, challenger.stderr)

@@ -1,0 +1,151 @@
+"""Phase 1 on scripted trials: climb until crossed, what follows a failure, and how it ends."""
+
+import pytest
+
+from search_spaces import Point, SearchSpace, mlp_space
+from tuning.strategy.border import Climb, Crossing, Unreachable, cross_border
+from tuning.strategy.diagnosis import FitState
+from tuning.strategy.history import Outcome, TrialRecord
+
+SPACE = mlp_space()
+START = SPACE.start_point()
+
+
+def at(**params: float) -> Point:
+    """Return the start with some parameters changed."""
+    return SPACE.point({**SPACE.start(), **params})
+
+
+def fits(number: int, point: Point, value: float = 0.1) -> TrialRecord:
+    """Return a network under the border."""
+    return TrialRecord(number, point, value=value, state=FitState.FIT)
+
+
+def overfits(number: int, point: Point, value: float = 0.1) -> TrialRecord:
+    """Return a network over the border."""
+    return TrialRecord(number, point, value=value, state=FitState.OVERFIT_CONFIDENCE, crossed_border=True)
+
+
+def failed(number: int, point: Point, outcome: Outcome = Outcome.FAILED) -> TrialRecord:
+    """Return a trial without a value."""
+    return TrialRecord(number, point, outcome)
+
+
+def climbed(*trials: TrialRecord, pending: frozenset[Point] = frozenset(), space: SearchSpace = SPACE) -> Climb:
+    """Return the next experiment of phase 1, which must not be over."""
+    step = cross_border(trials, space, pending)
+    assert isinstance(step, Climb)
+    return step
+
+
+def crossed(*trials: TrialRecord) -> Crossing:
+    """Return the end of phase 1, which must be over."""
+    step = cross_border(trials, SPACE)
+    assert isinstance(step, Crossing)
+    return step
+
+
+def test_it_begins_at_the_start() -> None:
+    """The space's author chose it just over the border."""
+    assert START == climbed().point
+
+
+def test_two_workers_do_not_begin_at_the_same_place() -> None:
+    """The next takes the next bigger network, then the one after it."""
+    assert at(units=512) == climbed(pending=frozenset({START})).point
+    assert at(units=1024) == climbed(pending=frozenset({START, at(units=512)})).point
+
+
+def test_with_every_bigger_network_taken_nothing_is_left_to_begin_with() -> None:
+    """More workers than networks."""
+    bigger = [at(units=units, layers=2) for units in (256, 512, 1024, 2048)]
+    deeper = [at(units=2048, layers=layers) for layers in (3, 4, 5, 6)]
+    assert isinstance(cross_border([], SPACE, frozenset(bigger + deeper)), Unreachable)
+
+
+def test_a_network_under_the_border_is_given_capacity() -> None:
+    """Units first, in octaves; the reason says what was seen."""
+    step = climbed(fits(0, START))
+    assert at(units=512) == step.point
+    assert "does not overfit yet (fit)" in step.why
+
+
+def test_layers_follow_where_units_are_at_their_largest() -> None:
+    """The next capacity lever that has room."""
+    assert at(units=2048, layers=3) == climbed(fits(0, at(units=2048))).point
+
+
+def test_a_climb_leaves_an_enqueued_networks_regularization_behind() -> None:
+    """The border is that of the unregularized network."""
+    assert at(units=128) == climbed(fits(0, at(units=64, dropout=0.5, l2=1e-3))).point
+
+
+def test_the_first_overfit_ends_the_phase() -> None:
+    """The back-off starts right there, with the number of trials that it took."""
+    end = crossed(fits(0, START), overfits(1, at(units=512)))
+    assert (1, 2) == (end.trial.number, end.n_trials)
+    assert "over the border (overfit confidence)" in end.why
+
+
+def test_what_follows_cannot_reopen_the_phase() -> None:
+    """A back-off trial that does not overfit is a success, not a network under the border."""
+    trials = [fits(0, at(units=2048, layers=6)), fits(1, at(units=2048, layers=6, dropout=0.2), 0.05)]
+    assert (0, 1) == (crossed(*trials).trial.number, crossed(*trials).n_trials)
+
+
+def test_without_train_metrics_the_start_is_taken_for_the_border() -> None:
+    """A study that diagnoses no fit is steered by its values alone."""
+    end = crossed(TrialRecord(0, START, value=0.1), TrialRecord(1, at(dropout=0.2), value=0.05))
+    assert (0, 1) == (end.trial.number, end.n_trials)
+
+
+@pytest.mark.parametrize(
+    "diverged",
+    [failed(0, START, Outcome.DIVERGED), TrialRecord(0, START, value=2.3, state=FitState.DIVERGED)],
+    ids=["without a value", "with a value no better than guessing"],
+)
+def test_after_divergence_the_learning_rate_falls(diverged: TrialRecord) -> None:
+    """Two thirds of a decade, at the same capacity; then the climb goes on from there."""
+    lower = climbed(diverged)
+    assert at(learning_rate_scale=0.215) == lower.point
+    assert at(units=512, learning_rate_scale=0.215) == climbed(diverged, fits(1, lower.point)).point
+
+
+def test_a_network_that_diverges_at_every_learning_rate_is_made_smaller() -> None:
+    """The lowest rate of the range is the last one tried."""
+    rates = (1.0, 0.215, 0.1)
+    trials = [failed(i, at(learning_rate_scale=rate), Outcome.DIVERGED) for i, rate in enumerate(rates)]
+    step = climbed(*trials)
+    assert at(units=128, learning_rate_scale=0.1) == step.point
+    assert "no value (diverged)" in step.why
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OUT_OF_MEMORY, Outcome.FAILED, Outcome.PRUNED])
+def test_a_bigger_network_without_a_value_ends_the_climb_at_the_best(outcome: Outcome) -> None:
+    """What could be trained is good enough to back off from; capacity may rise again later."""
+    end = crossed(fits(0, START, 0.2), fits(1, at(units=512), 0.1), failed(2, at(units=1024), outcome))
+    assert (1, 3) == (end.trial.number, end.n_trials)
+    assert f"no value ({outcome.replace('_', ' ')})" in end.why
+
+
+def test_a_start_that_does_not_fit_into_memory_is_made_smaller() -> None:
+    """There is nothing to back off from yet."""
+    assert at(units=128) == climbed(failed(0, START, Outcome.OUT_OF_MEMORY)).point
+
+
+def test_when_everything_fails_it_gives_up() -> None:
+    """An objective that cannot run ends the search after a few trials, not after its budget."""
+    trials: list[TrialRecord] = []
+    while isinstance(step := cross_border(trials, SPACE), Climb):
+        trials.append(failed(len(trials), step.point))
+    assert isinstance(step, Unreachable)
+    assert "no configuration could be trained" == step.why
+    assert at(units=16, layers=1) == trials[-1].point
+    assert len(trials) <= 6
+
+
+def test_at_the_largest_network_the_best_is_the_start() -> None:
+    """Not every data set can be overfitted within the space."""
+    end = crossed(fits(0, at(units=2048, layers=5), 0.1), fits(1, at(units=2048, layers=6), 0.2))
+    assert (0, 2) == (end.trial.number, end.n_trials)
+    assert "no bigger network" in end.why

@@ -1,0 +1,124 @@
+"""How a study ends: by itself when nothing is left, not while trials run or wait, and what whoever asks on is given."""
+
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import Trial
+
+from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
+from tuning import OverfitBackoffSampler
+from tuning.strategy.policy import Stop, Suggest
+from tuning.trial_attrs import decision_of
+
+MLP = mlp_space()
+TINY = SearchSpace(
+    "tiny",
+    (
+        Lever("width", Role.CAPACITY, 1, 3, Scale.INTEGER, step=1.0, start=2),
+        Lever("noise", Role.REGULARIZATION, 0.0, 1.0, Scale.LINEAR, step=0.5, start=0.0),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Optuna logs every trial."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def study_of(space: SearchSpace) -> optuna.Study:
+    """Return an empty study in memory."""
+    return optuna.create_study(sampler=OverfitBackoffSampler(space, seed=3))
+
+
+def configurations(study: optuna.Study) -> list[tuple[Any, ...]]:
+    """The configurations of all trials; one that runs may not have all of its parameters yet."""
+    return [tuple(sorted(trial.params.items())) for trial in study.trials]
+
+
+def broken(params: dict[str, Any]) -> float:
+    """An objective that cannot run."""
+    raise OSError
+
+
+def suggesting(space: SearchSpace, loss: Callable[[dict[str, Any]], float]) -> Callable[[Trial], float]:
+    """Return an objective in Optuna's words: suggest every lever, then the loss."""
+
+    def objective(trial: Trial) -> float:
+        for name, distribution in space.distributions().items():
+            trial._suggest(name, distribution)
+        return loss(trial.params)
+
+    return objective
+
+
+def test_parallel_threads_never_try_a_configuration_twice() -> None:
+    """`n_jobs` threads share one sampler."""
+    study = study_of(MLP)
+    study.optimize(suggesting(MLP, lambda p: abs(p["layers"] - 3) + p["dropout"]), n_trials=12, n_jobs=3)
+    assert 12 == len(set(configurations(study)))
+
+
+def test_a_study_ends_by_itself_when_nothing_is_left() -> None:
+    """Nine configurations need no thousand trials; `next_action` says why."""
+    study = study_of(TINY)
+    study.optimize(suggesting(TINY, lambda p: 1.0 + abs(p["width"] - 2) + abs(p["noise"] - 0.5)), n_trials=1000)
+    assert len(study.trials) <= 9
+    assert {"width": 2, "noise": 0.5} == study.best_params
+    action = OverfitBackoffSampler(TINY).next_action(study)
+    assert isinstance(action, Stop)
+    assert "nothing left to try" in action.reason
+
+
+def test_a_study_in_which_everything_fails_ends_by_itself() -> None:
+    """Optuna would go on to the end of the budget."""
+
+    study = study_of(MLP)
+    study.optimize(suggesting(MLP, broken), n_trials=1000, catch=(OSError,))
+    assert len(study.trials) <= 6
+
+
+def test_a_study_does_not_end_while_another_worker_runs_a_trial() -> None:
+    """What it brings may open new ways, and `study.stop` would end all threads."""
+
+    study = study_of(MLP)
+    study.ask(MLP.distributions())
+    study.optimize(suggesting(MLP, broken), n_trials=15, catch=(OSError,))
+    assert 16 == len(set(configurations(study)))
+
+
+def test_a_study_with_enqueued_trials_left_does_not_end() -> None:
+    """The user asked for them."""
+    study = study_of(TINY)
+    for width in (1, 2, 3):
+        for noise in (0.0, 0.5, 1.0):
+            study.enqueue_trial({"width": width, "noise": noise})
+    study.optimize(suggesting(TINY, lambda p: 1.0), n_trials=1000)
+    assert 9 == len(study.trials)
+
+
+def test_whoever_asks_on_gets_every_untried_configuration_and_then_declared_repeats() -> None:
+    """A random untried one while there is one; then the best again, and it says so."""
+    study = study_of(TINY)
+    for _ in range(11):
+        trial = study.ask(TINY.distributions())
+        study.tell(trial, 1.0 + trial.params["noise"] + abs(trial.params["width"] - 2))
+    moves = [decision_of(trial)["move"] for trial in study.trials]
+    assert 9 == len(set(configurations(study)[:9]))
+    assert "random" in moves[:9]
+    assert ["repeat"] * 2 == moves[9:]
+    assert [{"width": 2, "noise": 0.0}] * 2 == [trial.params for trial in study.trials[9:]]
+    assert "no configuration is left" in decision_of(study.trials[-1])["reason"]
+
+
+def test_a_waiting_enqueued_trial_is_not_proposed_meanwhile() -> None:
+    """Another worker will take it from the queue."""
+    study = study_of(TINY)
+    study.tell(study.ask(TINY.distributions()), 1.0)
+    first = OverfitBackoffSampler(TINY).next_action(study)
+    assert isinstance(first, Suggest)
+    study.enqueue_trial(TINY.params(first.point))
+    second = OverfitBackoffSampler(TINY).next_action(study)
+    assert first.point != second.point  # type: ignore[union-attr]

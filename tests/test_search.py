@@ -1,0 +1,180 @@
+"""The real command, end to end, on small real data: once for all, then each test looks at another part of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from mlflow.tracking import MlflowClient
+
+import tuning
+from tuning.study_store import load_study
+from tuning.trial_attrs import decision_of
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(tuning.__file__).parents[1]
+N_TRIALS = 5
+ARGS = ["--data", "mnist5k", "--study", "small", "--trials", str(N_TRIALS), "--epochs", "8"]
+
+
+def run(command: str, folder: Path, *args: str, n_columns: int = 80) -> subprocess.CompletedProcess[str]:
+    """Run one of the project's commands as a user does, in a folder of its own."""
+    environ = {**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": str(n_columns)}
+    environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the command itself keeps TensorFlow quiet
+    return subprocess.run(
+        [sys.executable, "-m", command, *args], cwd=folder, env=environ, capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the search ran."""
+    return tmp_path_factory.mktemp("search")
+
+
+@pytest.fixture(scope="module")
+def searched(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The search, run once."""
+    done = run("tuning.search", folder, *ARGS)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path, searched: subprocess.CompletedProcess[str]) -> optuna.Study:
+    """The study it left."""
+    return load_study(folder, "small", None)
+
+
+def test_the_log_reads_as_an_argument(searched: subprocess.CompletedProcess[str], study: optuna.Study) -> None:
+    """Every trial is told with its reason and with what was seen; TensorFlow says nothing."""
+    assert "trial 0  cross the border: start" in searched.stdout
+    for trial in study.trials:
+        assert f"why  {decision_of(trial)['reason']}" in searched.stdout
+    assert searched.stdout.count("   saw  ") == N_TRIALS
+    assert searched.stderr == ""
+
+
+def test_overfit_comes_first(study: optuna.Study) -> None:
+    """The first network crosses the border without regularization; a later one is regularized."""
+    first = study.trials[0]
+    assert first.user_attrs["crossed_border"]
+    assert (first.params["dropout"], first.params["l2"]) == (0.0, 0.0)
+    assert "cross the border" == decision_of(first)["phase"]
+    assert any(trial.params["dropout"] > 0 for trial in study.trials)
+
+
+def test_the_stand_in_is_named_so(searched: subprocess.CompletedProcess[str]) -> None:
+    """The table never calls it TF-GAN's, and says what it may have seen."""
+    rows = [line for line in searched.stdout.splitlines() if line.startswith(("baseline", "hand-made", "tuned"))]
+    assert ["baseline-stand-in", "hand-made", "tuned"] == [row.split()[0] for row in rows]
+    assert "stand-in for TF-GAN's classifier" in searched.stdout
+
+
+def test_result_json_holds_the_comparison(folder: Path, study: optuna.Study) -> None:
+    """Accuracy with its interval, losses, calibration, sizes, latency and the paired test are there."""
+    result = json.loads((folder / "mlruns/studies/small/result.json").read_text())
+    tuned = result["models"][-1]
+    interval = tuned["evaluation"]["accuracy_interval"]
+    assert 0.85 < tuned["evaluation"]["accuracy"] <= 1
+    assert interval["low"] < tuned["evaluation"]["accuracy"] < interval["high"]
+    assert tuned["n_params"] == study.best_trial.user_attrs["n_params"]
+    assert {1, 256} == {latency["batch_size"] for latency in tuned["latency"]}
+    assert {"baseline-stand-in", "hand-made"} == set(result["paired"])
+    assert 1 == result["n_test_openings"] == study.user_attrs["n_test_openings"]
+    assert f"its budget of {N_TRIALS} trials is used up" == result["stop_reason"]
+
+
+def test_mlflow_holds_the_study(folder: Path, study: optuna.Study) -> None:
+    """One parent, a child a trial, the compared models beside them, with the same metric names."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("overfit-backoff")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    trials = {f"trial-{i}" for i in range(N_TRIALS)}
+    assert {"small", "baseline-stand-in", "hand-made", "tuned"} | trials == set(runs)
+    parent = runs.pop("small")
+    assert {parent.info.run_id} == {run.data.tags["mlflow.parentRunId"] for run in runs.values()}
+    assert 1 == len({run.data.params["data_sha256"] for run in runs.values()})
+    best = f"trial-{study.best_trial.number}"
+    assert study.best_value == pytest.approx(runs[best].data.metrics["best_val_loss"])
+    assert all("best_val_accuracy" in runs[name].data.metrics for name in ("baseline-stand-in", "hand-made", best))
+    curve = client.get_metric_history(runs[best].info.run_id, "val_loss")
+    assert [1, 2, 3] == [point.step for point in curve][:3]
+    assert {"result.json", "study.png"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert "The argument" in parent.data.tags["mlflow.note.content"]
+
+
+def test_the_exported_model_needs_nothing_of_ours(folder: Path, searched: subprocess.CompletedProcess[str]) -> None:
+    """Both files load in a fresh process without this project and give the same probabilities for raw pixels."""
+    script = """
+import sys, keras, numpy as np, tensorflow as tf
+pixels = np.random.default_rng(0).integers(0, 256, (16, 28, 28), dtype=np.uint8)
+first = np.asarray(keras.models.load_model("model.keras")(pixels))
+module = tf.saved_model.load("saved_model")
+second = module.serve(pixels).numpy()
+assert "tuning" not in sys.modules and "models" not in sys.modules
+np.testing.assert_allclose(first, second, atol=1e-5)
+np.testing.assert_allclose(first.sum(axis=1), 1, atol=1e-5)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder / "exports/small", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exporting_again_writes_the_same_model(folder: Path, searched: subprocess.CompletedProcess[str]) -> None:
+    """`tuning.export` gives the very weights that were scored."""
+    import keras
+
+    done = run("tuning.export", folder, "--study", "small", "--export-dir", "again")
+    assert done.returncode == 0, done.stderr
+    models = [keras.models.load_model(folder / where / "model.keras") for where in ("exports/small", "again")]
+    for ours, theirs in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_finished_study_keeps_its_test_set_closed(
+    folder: Path, searched: subprocess.CompletedProcess[str], study: optuna.Study
+) -> None:
+    """Running it again adds no trial, prints the recorded result and does not open the test set."""
+    again = run("tuning.search", folder, *ARGS, "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert "opened once for this study" in again.stdout
+    assert 1 == load_study(folder, "small", None).user_attrs["n_test_openings"]
+    assert N_TRIALS == len(load_study(folder, "small", None).trials)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--data", "digits"], ["data digits", "mnist5k", "--study"]),
+        (["--seed", "3"], ["seed 0 instead of 3"]),
+        (["--objective", "val_error"], ["objective val_loss instead of val_error"]),
+    ],
+)
+def test_another_data_set_cannot_join_a_study(
+    change: list[str], words: list[str], folder: Path, searched: subprocess.CompletedProcess[str]
+) -> None:
+    """The error says what differs; nothing is added to the study."""
+    journal = (folder / "mlruns/studies/small/optuna.journal").read_bytes()
+    done = run("tuning.search", folder, *ARGS, *change)
+    assert 2 == done.returncode
+    assert [] == [
+        word for word in ["'small' exists with", *words] if word.replace("data digits", "digits") not in done.stderr
+    ]
+    assert 1 == done.stderr.count("\n")
+    assert journal == (folder / "mlruns/studies/small/optuna.journal").read_bytes()
+
+
+def test_help_explains_every_option_with_an_example() -> None:
+    """Each option has its default and one example."""
+    done = run("tuning.search", PROJECT, "--help", n_columns=120)
+    assert done.returncode == 0
+    options = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")]
+    assert len(options) >= 13
+    text = " ".join(done.stdout.split())
+    assert [] == [option for option in options if f"Example: {option}" not in text]

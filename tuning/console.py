@@ -1,0 +1,176 @@
+"""What a person sees: a progress bar, the search as an argument, the result table. The only file that uses rich."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from optuna.trial import FrozenTrial
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from tuning.engine.metrics import EpochMetrics
+from tuning.result import ModelResult, SearchResult
+from tuning.settings import Objective
+from tuning.strategy.history import Outcome
+from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
+
+_TEXT_WIDTH = 100  # of the table, however wide the terminal
+
+
+class SearchView:
+    """Shows a search while it runs; quiet prints the result only.
+
+    Args:
+        goal: The objective, for its name.
+        n_trials: Trials the study is to have in the end.
+        max_epochs: Maximum per trial.
+        quiet: Print neither progress nor trials.
+        clock: Seconds; only differences count.
+    """
+
+    def __init__(
+        self,
+        goal: Objective,
+        n_trials: int,
+        max_epochs: int,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        console: Console | None = None,
+    ) -> None:
+        self._goal, self._max_epochs, self._quiet, self._clock = goal, max_epochs, quiet, clock
+        self._console = console or Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[info]}"),
+            console=self._console,
+            transient=True,
+            disable=quiet,
+        )
+        self._trials: TaskID = self._progress.add_task("trials", total=n_trials, info="")
+        self._epochs: TaskID = self._progress.add_task("epoch", total=max_epochs, info="", visible=False)
+        self._begun: float | None = None
+        self._n_ended = 0
+        self._best = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Print one line, unless quiet."""
+        if not self._quiet:
+            # Soft: the terminal wraps, so that a log in a file keeps whole lines.
+            self._console.print(Text(line), soft_wrap=True)
+
+    def resume(self, n_counted: int) -> None:
+        """Set the bar to the trials that a resumed study has already."""
+        self._progress.update(self._trials, completed=n_counted)
+
+    def started(self, number: int, params: Mapping[str, float], decision: Mapping[str, Any]) -> None:
+        """Print what is tried and why, before it runs."""
+        self._begun = self._clock() if self._begun is None else self._begun
+        phase = decision.get("phase", "enqueued")
+        base = decision.get("base")
+        origin = "" if base is None else f" from trial {base}"
+        config = ", ".join(f"{name} {value:g}" for name, value in params.items())
+        self.say(f"\ntrial {number}  {phase}: {decision.get('move', '')}{origin}  [{config}]")
+        if decision.get("reason"):
+            self.say(f"   why  {decision['reason']}")
+        self._progress.update(self._trials, info=self._info(str(phase)))
+        self._progress.reset(self._epochs, total=self._max_epochs, visible=True)
+
+    def epoch(self, number: int, metrics: EpochMetrics) -> None:
+        """Move the epoch bar."""
+        info = f"{self._goal.name} {self._goal.value(getattr(metrics, self._goal.metric)):.4f}"
+        self._progress.update(self._epochs, completed=number, info=info)
+
+    def ended(self, trial: FrozenTrial, best: FrozenTrial | None) -> None:
+        """Print what was seen, and move the trial bar."""
+        self._n_ended += 1
+        if best is not None:
+            self._best = f"best {self._goal.name} {best.value:.4f} (trial {best.number})"
+        self.say(f"   saw  {self._seen(trial, best)}")
+        self._progress.advance(self._trials)
+        self._progress.update(self._trials, info=self._info(str(decision_of(trial).get("phase", ""))))
+
+    def result(self, text: str) -> None:
+        """Print the result; also when quiet."""
+        self._console.print()
+        self._console.print(Text(text), soft_wrap=True)
+
+    def _seen(self, trial: FrozenTrial, best: FrozenTrial | None) -> str:
+        outcome, attrs = outcome_of(trial), trial.user_attrs
+        if outcome is not Outcome.COMPLETE or trial.value is None:
+            return f"{outcome.value.replace('_', ' ')}: {attrs.get(OUTCOME_REASON, '')}"
+        mark = " (new best)" if best is not None and best.number == trial.number else ""
+        error = attrs["curves"]["val_error"][attrs["best_epoch"] - 1]
+        curve = f"epoch {attrs['best_epoch']} of {len(attrs['curves']['val_loss'])}, {attrs['train_secs']:.1f} s"
+        sentence = attrs["diagnosis"]["sentence"]
+        return f"{self._goal.name} {trial.value:.4f}{mark}, error {100 * error:.2f} % ({curve}); it {sentence}"
+
+    def _info(self, phase: str) -> str:
+        parts = [phase, self._best, self._time_left()]
+        return " | ".join(part for part in parts if part)
+
+    def _time_left(self) -> str:
+        task = self._progress.tasks[self._trials]
+        if self._begun is None or self._n_ended == 0 or task.total is None:
+            return ""
+        secs = (self._clock() - self._begun) / self._n_ended * (task.total - task.completed)
+        return f"about {secs / 60:.0f} min left" if secs >= 90 else f"about {secs:.0f} s left"
+
+
+def comparison_table(result: SearchResult) -> Table:
+    """The models side by side on the test set, one row each; fits a terminal of 80 columns."""
+    openings = result.n_test_openings
+    how_often = "once" if openings == 1 else f"{openings} times"
+    title = f"Test set of {result.data['name']}, opened {how_often} for this study"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", no_wrap=True)
+    for header in ("accuracy %", "loss", "at T", "ECE", "at T", "weights", "ms 1/256"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for model in result.models:
+        table.add_row(*_row(model))
+    n_examples = result.tuned.evaluation.n_examples
+    table.caption = f"{n_examples} examples, 95 % intervals (Wilson); loss in nats; T: temperature fitted on validation"
+    return table
+
+
+def _row(model: ModelResult) -> list[str]:
+    numbers, interval = model.evaluation, model.evaluation.accuracy_interval
+    first, *_, last = model.latency
+    return [
+        model.name,
+        f"{100 * numbers.accuracy:.2f} ({100 * interval.low:.2f}-{100 * interval.high:.2f})",
+        f"{numbers.nll:.4f}",
+        f"{numbers.nll_calibrated:.4f}",
+        f"{numbers.ece:.3f}",
+        f"{numbers.ece_calibrated:.3f}",
+        f"{model.n_params:,}" if model.n_params else "-",
+        f"{first.median_ms:.1f}/{last.median_ms:.1f}",
+    ]
+
+
+def result_text(result: SearchResult, exported: str) -> str:
+    """The comparison table and what follows from it, as plain text."""
+    console = Console(width=_TEXT_WIDTH, color_system=None, highlight=False)
+    lines = [f"{sentence}." for sentence in result.sentences()]
+    lines.append(f"The search stopped because {result.stop_reason}.")
+    lines += [f"Note: {note}." for note in result.notes]
+    lines.append(f"Exported: {exported}")
+    with console.capture() as capture:
+        console.print(comparison_table(result))
+    return capture.get() + "\n".join(lines)

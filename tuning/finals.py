@@ -1,0 +1,132 @@
+"""The end of a study: the tuned, the hand-made and the pretrained model on the test set, which opens here, once.
+
+Everything that is fitted (weights, temperatures) is fitted before the test set opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, build_hand_made
+from models.mlp import build_mlp
+from models.pretrained import PretrainedBaseline, to_baseline_input
+from tuning.data import Dataset
+from tuning.engine.stopping import StopRule
+from tuning.engine.training import Engine, TrainingPlan
+from tuning.evaluation import PairedTest, compare_paired, evaluate_model, measure_latency
+from tuning.result import BASELINE, HAND_MADE, TUNED, ModelResult
+from tuning.trial_run import input_format
+
+Logits = NDArray[np.float32]
+_BATCH = 5_000
+_BOOTSTRAP_SEED = 0
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A model ready to be scored on any raw inputs of the data set."""
+
+    name: str
+    kind: str
+    logits: Callable[[NDArray[Any]], Logits]
+    n_params: int
+    train_secs: float = 0.0
+    note: str = ""
+    params: Mapping[str, float] | None = None
+
+
+def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
+    """The best trial's model, with the weights that were scored."""
+    return Finalist("tuned", TUNED, keras_logits(model), model.count_params(), train_secs, "", params)
+
+
+def hand_made_finalist(engine: Engine, dataset: Dataset, seed: int) -> Finalist:
+    """Train the hand-made model as a practitioner would: Adam's defaults, batch 32, five epochs, no tuning."""
+    model = build_hand_made(input_format(dataset), dataset.n_classes, seed)
+    all_epochs = StopRule(patience=N_EPOCHS, min_epochs=N_EPOCHS)
+    plan = TrainingPlan(LEARNING_RATE, seed, N_EPOCHS, batch_size=BATCH_SIZE, ema_momentum=0.0, stop=all_epochs)
+    trained = engine.train(model, plan)
+    note = f"best of {N_EPOCHS} epochs by validation loss"
+    return Finalist("hand-made", HAND_MADE, keras_logits(model), model.count_params(), trained.train_secs, note)
+
+
+def baseline_finalist(baseline: PretrainedBaseline) -> Finalist:
+    """The pretrained baseline; its name and its note say where it stands in for TF-GAN's classifier."""
+    note = f"stand-in for TF-GAN's classifier: {baseline.note}; " if baseline.is_stand_in else ""
+    logits = lambda images: baseline.logits(to_baseline_input(images))  # noqa: E731 - one call, named by its field
+    return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=f"{note}{baseline.may_have_seen}")
+
+
+def compare(finalists: list[Finalist], dataset: Dataset) -> tuple[list[ModelResult], dict[str, PairedTest]]:
+    """Open the test set and score every finalist; the last one is compared with each other one.
+
+    Raises:
+        TestSetOpened: If the test set of this process has been opened before.
+    """
+    val_logits = [finalist.logits(dataset.validation.inputs) for finalist in finalists]
+    test = dataset.test.open()
+    test_logits = [finalist.logits(test.inputs) for finalist in finalists]
+    results = [
+        _score(finalist, logits, test.labels, val, dataset, test.inputs)
+        for finalist, logits, val in zip(finalists, test_logits, val_logits, strict=True)
+    ]
+    tuned = results[-1].evaluation
+    paired = {
+        other.name: compare_paired(
+            test_logits[-1],
+            logits,
+            test.labels,
+            model_temperature=tuned.temperature,
+            baseline_temperature=other.evaluation.temperature,
+            seed=_BOOTSTRAP_SEED,
+        )
+        for other, logits in zip(results[:-1], test_logits[:-1], strict=True)
+    }
+    return results, paired
+
+
+def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:
+    """A model as a plain function of arrays, compiled once for all batch sizes (`predict` costs tens of ms a call)."""
+    call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+
+    def logits(inputs: NDArray[Any]) -> Logits:
+        parts = [call(tf.constant(inputs[i : i + _BATCH])).numpy() for i in range(0, len(inputs), _BATCH)]
+        return np.concatenate(parts)
+
+    return logits
+
+
+def best_model(dataset: Dataset, params: Mapping[str, float], seed: int) -> keras.Model:
+    """The network of a trial's configuration, before its weights are loaded."""
+    return build_mlp(params, input_format(dataset), dataset.n_classes, seed)
+
+
+def _score(
+    finalist: Finalist,
+    logits: Logits,
+    labels: NDArray[np.int64],
+    val_logits: Logits,
+    dataset: Dataset,
+    inputs: NDArray[Any],
+) -> ModelResult:
+    val_labels = dataset.validation.labels
+    evaluate = partial(evaluate_model, validation_logits=val_logits, validation_labels=val_labels)
+    return ModelResult(
+        name=finalist.name,
+        kind=finalist.kind,
+        evaluation=evaluate(logits, labels),
+        validation=evaluate(val_logits, val_labels),
+        n_params=finalist.n_params,
+        latency=measure_latency(finalist.logits, inputs),
+        train_secs=finalist.train_secs,
+        note=finalist.note,
+        params=dict(finalist.params or {}),
+    )

@@ -1,0 +1,123 @@
+"""`python -m tuning.search`: overfit, then back off, then compare with the baseline, then export."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from tuning import cli
+from tuning.settings import OBJECTIVES, Settings, check_writable
+
+_OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OBJECTIVES.values())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option(
+    "--data",
+    metavar="NAME|FILE.npz",
+    default=None,
+    show_default="mnist where it can be had, otherwise mnist5k",
+    help="mnist, mnist5k, digits, or an .npz with x_train, y_train and optionally x_test, y_test. "
+    "Example: --data digits",
+)
+@click.option(
+    "--study",
+    metavar="NAME",
+    default=None,
+    show_default="a fresh name from date and time",
+    help="Name of the study; an existing one is resumed. Example: --study my-digits",
+)
+@click.option("--trials", type=int, default=20, help="Trials the study is to have in the end. Example: --trials 40")
+@click.option(
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=None,
+    show_default="no limit",
+    help="Start no trial later than this. Example: --timeout 600",
+)
+@click.option("--epochs", type=int, default=30, help="Maximum per trial. Example: --epochs 50")
+@click.option("--seed", type=int, default=0, help="Of split, weights, order and dropout. Example: --seed 7")
+@click.option("--objective", default="val_loss", help=f"{_OBJECTIVE_HELP}. Example: --objective val_accuracy")
+@click.option(
+    "--baseline",
+    metavar="HANDLE|PATH",
+    default=None,
+    show_default="TF-GAN's MNIST classifier from TF Hub, or a stand-in",
+    help="Pretrained baseline: a TF Hub handle, the folder of a SavedModel, or stand-in. Example: --baseline stand-in",
+)
+@click.option(
+    "--storage",
+    metavar="URL|FILE",
+    default=None,
+    show_default="a journal under mlruns/studies/",
+    help="Optuna storage. Example: --storage sqlite:///optuna.db",
+)
+@click.option("--experiment", default="overfit-backoff", help="MLflow experiment. Example: --experiment digits")
+@click.option(
+    "--tracking-uri",
+    metavar="URI",
+    default=None,
+    show_default="sqlite:///mlflow.db",
+    help="MLflow store. Example: --tracking-uri http://127.0.0.1:5000",
+)
+@click.option(
+    "--export-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="exports/STUDY",
+    help="Folder of the exported model. Example: --export-dir best-model",
+)
+@click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
+def search(
+    data: str | None,
+    study: str | None,
+    trials: int,
+    timeout: float | None,
+    epochs: int,
+    seed: int,
+    objective: str,
+    baseline: str | None,
+    storage: str | None,
+    experiment: str,
+    tracking_uri: str | None,
+    export_dir: Path | None,
+    quiet: bool,
+) -> None:
+    """Tune units, layers, dropout and L2 of a Keras network: overfit on purpose, then back off.
+
+    Every trial and the pretrained baseline are logged to MLflow (`mlflow ui` in the same folder shows them), the best
+    model is compared with them on a test set that the search never saw, and exported.
+    """
+    settings = Settings(
+        root=Path.cwd(),
+        study=study or f"search-{datetime.now():%Y-%m-%d-%H%M%S}",
+        data=data,
+        n_trials=trials,
+        timeout_secs=timeout,
+        max_epochs=epochs,
+        seed=seed,
+        objective=objective,
+        baseline=baseline,
+        storage=storage,
+        experiment=experiment,
+        tracking_uri=tracking_uri,
+        export_dir=export_dir,
+        quiet=quiet,
+    )
+    check_writable(settings.root)
+    from tuning.data import load_dataset  # each import is paid only once what comes before it was in order
+
+    dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ)
+    cli.import_tensorflow()
+    from tuning.study import run_search
+
+    run_search(settings, dataset)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(search))

@@ -1,0 +1,149 @@
+"""The settings of a search: what the command line says, checked before anything is read or written."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tuning.errors import SettingsError, StorageError
+
+# A study's name becomes a folder name and an MLflow tag.
+_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a study optimizes: a validation metric of the best epoch.
+
+    Args:
+        name: As on the command line and in MLflow.
+        metric: The field of `EpochMetrics` that is minimised while training.
+        maximize: Whether the study's value is 1 - metric, to be maximized.
+        meaning: For the help text.
+    """
+
+    name: str
+    metric: str
+    maximize: bool
+    meaning: str
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """Optuna's word for it."""
+        return "maximize" if self.maximize else "minimize"
+
+    def value(self, metric: float) -> float:
+        """The study's value from the minimised metric."""
+        return 1.0 - metric if self.maximize else metric
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    objective.name: objective
+    for objective in (
+        Objective("val_loss", "val_loss", False, "cross-entropy on the validation set"),
+        Objective("val_calibrated_loss", "val_calibrated_loss", False, "cross-entropy at the best temperature"),
+        Objective("val_error", "val_error", False, "share of wrong validation examples"),
+        Objective("val_accuracy", "val_error", True, "share of right validation examples"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a search needs to know.
+
+    Args:
+        root: Folder that holds `mlflow.db`, `mlruns/` and `exports/`, absolute.
+        study: Name of the study; an existing one is resumed.
+        data: Name of a data set, path of an `.npz`, or None for the default.
+        n_trials: Trials the study is to have in the end, >= 1.
+        timeout_secs: No trial starts later than this after the start, > 0; None for no limit.
+        max_epochs: Maximum per trial, >= 1.
+        seed: Seed of split, weights, order and dropout, 0 to 2**31 - 1.
+        objective: A key of `OBJECTIVES`.
+        baseline: Handle or path of the pretrained baseline, `stand-in`, or None for the default.
+        storage: Optuna storage URL; None for a journal file in the study's folder.
+        experiment: MLflow experiment.
+        tracking_uri: MLflow tracking URI; None for `mlflow.db` in `root`.
+        export_dir: Folder of the exported model; None for `exports/STUDY` in `root`.
+        quiet: Print the result only.
+
+    Raises:
+        SettingsError: If a value is out of its range or unknown.
+    """
+
+    root: Path
+    study: str
+    data: str | None = None
+    n_trials: int = 20
+    timeout_secs: float | None = None
+    max_epochs: int = 30
+    seed: int = 0
+    objective: str = "val_loss"
+    baseline: str | None = None
+    storage: str | None = None
+    experiment: str = "overfit-backoff"
+    tracking_uri: str | None = None
+    export_dir: Path | None = None
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        _require(bool(_STUDY_NAME.fullmatch(self.study)), "study", _NAME_RULE, self.study)
+        _require(self.n_trials >= 1, "trials", "must be at least 1", self.n_trials)
+        _require(self.max_epochs >= 1, "epochs", "must be at least 1", self.max_epochs)
+        _require(0 <= self.seed < 2**31, "seed", "must be from 0 to 2147483647", self.seed)
+        seconds = math.inf if self.timeout_secs is None else self.timeout_secs
+        _require(seconds > 0, "timeout", "must be more than 0 seconds", self.timeout_secs)
+        _require(bool(self.experiment.strip()), "experiment", "must not be empty", repr(self.experiment))
+        known = ", ".join(OBJECTIVES)
+        _require(self.objective in OBJECTIVES, "objective", f"must be one of {known}", self.objective)
+
+    @property
+    def goal(self) -> Objective:
+        """The objective behind its name."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def study_dir(self) -> Path:
+        """The study's own folder: journal, kept weights, result, picture."""
+        return study_dir(self.root, self.study)
+
+
+_NAME_RULE = "must be 1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+
+
+def check_writable(root: Path) -> None:
+    """Refuse a folder in which nothing can be written, and leave nothing there.
+
+    Raises:
+        StorageError: If a file cannot be created in `root`, or `mlruns` is no folder.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise StorageError(f"The folder {root} cannot be written ({error.strerror}): run in another one.") from error
+    runs = root / "mlruns"
+    if runs.exists() and not runs.is_dir():
+        raise StorageError(f"{runs} must be a folder, for the runs: move the file away or run in another folder.")
+
+
+def study_dir(root: Path, study: str) -> Path:
+    """The folder of a study below `root`."""
+    return root / "mlruns" / "studies" / study
+
+
+def known_studies(root: Path) -> list[str]:
+    """Names of the studies that have a folder below `root`, in alphabetical order."""
+    studies = root / "mlruns" / "studies"
+    return sorted(path.name for path in studies.iterdir() if path.is_dir()) if studies.is_dir() else []
+
+
+def _require(condition: bool, option: str, rule: str, received: object) -> None:
+    if not condition:
+        raise SettingsError(f"`--{option}` {rule}, got {received}.")

@@ -12,7 +12,7 @@ from tuning.pictures.study_picture import TrialPoint, study_picture
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Settings
 from tuning.strategy.policy import Phase, describe_change
-from tuning.trial_attrs import FIT_STATE, decision_of
+from tuning.trial_attrs import FIT_STATE, decision_of, outcome_of
 
 
 def markdown(result: SearchResult, trials: Sequence[FrozenTrial], settings: Settings) -> str:
@@ -62,7 +62,7 @@ def _points(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> l
         best = min(best, sign * value) if value is not None else best
         label = _change(trial, by_number, space)
         phase = str(decision_of(trial).get("phase", ""))
-        state = str(trial.user_attrs.get(FIT_STATE, ""))
+        state = str(trial.user_attrs.get(FIT_STATE) or outcome_of(trial).value)
         points.append(TrialPoint(trial.number, value, sign * best, phase, label, state))
     return points
 

@@ -47,7 +47,7 @@ def test_twenty_trials_are_a_small_png_of_1600_by_700() -> None:
 def test_picture_names_objective_study_and_changes() -> None:
     """Title, axis, and under every trial what it changed."""
     figure = study_picture(study(3), CURVES, "val_loss", "mnist5k, 3 trials")
-    trials, _ = figure.axes
+    trials = figure.axes[0]
     assert "mnist5k, 3 trials" == figure.get_suptitle()
     assert "val_loss" == trials.get_ylabel()
     assert ["start", "dropout 0 → 0.1", "dropout 0 → 0.2"] == [label.get_text() for label in trials.get_xticklabels()]
@@ -56,7 +56,7 @@ def test_picture_names_objective_study_and_changes() -> None:
 def test_legends_explain_states_phases_and_curves() -> None:
     """Only the fit states that occur, in plain words."""
     figure = study_picture(study(3), CURVES, "val_loss", "")
-    (legend,) = figure.legends
+    legend = figure.subfigs[1].legends[0]
     expected = ["phase 1: cross the border", "best so far", "overfit confidence", "fit"]
     assert expected == [text.get_text() for text in legend.get_texts()]
     names = [f"{name}: {part}" for name in CURVES for part in ("training", "validation")]
@@ -108,7 +108,7 @@ def test_trials_without_value_are_shown() -> None:
     failed = TrialPoint(5, None, 0.2, "back off", "learning_rate_scale 1 → 10", "diverged")
     figure = study_picture([*study(5), failed], CURVES, "val_loss", "")
     assert "5\nno value" == notes(figure, panel=0)[-1]
-    assert "diverged" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "diverged" in [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()]
     assert png(figure)
 
 
@@ -123,8 +123,8 @@ def test_one_trial_is_drawn() -> None:
     assert png(study_picture([START], {"start": CURVES["start (trial 0)"]}, "val_loss", ""))
 
 
-def test_curves_mark_the_epoch_that_is_kept() -> None:
-    """The lowest validation loss, also of a training that diverged afterwards."""
+def test_curves_mark_the_lowest_validation_loss() -> None:
+    """Also of a training that diverged afterwards."""
     curves = {"start": {"train_loss": [0.5, 0.2, math.nan], "val_loss": [0.6, 0.26, math.nan]}}
     figure = study_picture([START], curves, "val_loss", "")
     marks = [line.get_xydata().tolist() for line in figure.axes[1].lines if line.get_marker() == "o"]

@@ -96,12 +96,13 @@ def study_picture(
         raise ValueError("A study needs at least one trial to be drawn, got none.")
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
     figure.suptitle(title, fontsize=15, fontweight="bold")
-    left, right = figure.subplots(1, 2, width_ratios=(2.2, 1))
-    _draw_trials(left, trials, monitor)
-    _draw_curves(right, curves)
-    # The changes below the left panel leave room for its legend below the right one.
-    about = "Left: how each trial fits (numbers are trials)"
-    figure.legend(*left.get_legend_handles_labels(), loc="lower right", title=about, ncols=2, fontsize=9)
+    ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.2, 1))
+    objective = left.subplots()
+    _draw_trials(objective, trials, monitor)
+    _draw_curves(right.subplots(), curves)
+    # The changes fill the left side below its plot, so the plot's legend stands below the right one.
+    entries = objective.get_legend_handles_labels()
+    right.legend(*entries, loc="outside lower center", title="Left: how each trial fits", ncols=2, fontsize=9)
     return figure
 
 
@@ -118,7 +119,7 @@ class _Scale:
 
 
 def _scale(trials: Sequence[TrialPoint]) -> _Scale:
-    """From the best value to well beyond what four fifths of the trials reach.
+    """From the best value to beyond the first one and beyond what four fifths of the trials reach.
 
     One network that is far off would press all others into a line.
     """
@@ -126,7 +127,7 @@ def _scale(trials: Sequence[TrialPoint]) -> _Scale:
     if not values:
         return _Scale(0.0, 1.0, worst=1.0)
     distances = sorted(abs(value - best) for value in values)
-    reach = 1.6 * distances[int(0.8 * (len(distances) - 1))] or 0.1
+    reach = max(1.3 * abs(values[0] - best), 1.6 * distances[int(0.8 * (len(distances) - 1))]) or 0.1
     if max(values) > best:  # minimized
         return _Scale(best, best + reach, worst=best + reach)
     return _Scale(best - reach, best, worst=best - reach)
@@ -140,7 +141,7 @@ def _draw_trials(axes: Axes, trials: Sequence[TrialPoint], monitor: str) -> None
     for state in dict.fromkeys(trial.fit_state for trial in trials):
         _draw_state(axes, trials, state, scale)
     _number_trials(axes, trials, scale)
-    axes.set_title("Objective: each trial changes one thing, what helps is kept", fontsize=12)
+    axes.set_title("What each trial changed, and what it brought", fontsize=12)
     axes.set_ylabel(monitor, fontsize=11)
     axes.set_xlim(-0.7, len(trials) - 0.3)
     margin = 0.2 * (scale.high - scale.low)  # for the numbers, which stand below the points
@@ -161,14 +162,16 @@ def _shade_first_phase(axes: Axes, trials: Sequence[TrialPoint]) -> None:
 def _draw_state(axes: Axes, trials: Sequence[TrialPoint], state: str, scale: _Scale) -> None:
     """The trials of one fit state."""
     color, marker = _LOOKS.get(state, _OTHER_LOOK)
-    shown = [(i, scale.height(trial.value)) for i, trial in enumerate(trials) if trial.fit_state == state]
-    looks = {"c": color, "marker": marker, "edgecolors": "white"}
-    axes.scatter(*zip(*shown, strict=True), s=100, label=state.replace("_", " "), zorder=3, **looks)
+    places = [i for i, trial in enumerate(trials) if trial.fit_state == state]
+    heights = [scale.height(trials[i].value) for i in places]
+    looks: dict[str, Any] = {"color": color, "markersize": 10, "markeredgecolor": "white", "zorder": 3}
+    axes.plot(places, heights, marker, label=state.replace("_", " "), **looks)
 
 
 def _number_trials(axes: Axes, trials: Sequence[TrialPoint], scale: _Scale) -> None:
     """Below every point its number; the best trial and those off the scale also show their value."""
     best = next((i for i, trial in enumerate(trials) if trial.value == trials[-1].best_so_far), None)
+    font_size = min(8.0, 220 / len(trials))
     for i, trial in enumerate(trials):
         height, note = scale.height(trial.value), str(trial.number)
         if i == best:
@@ -176,7 +179,7 @@ def _number_trials(axes: Axes, trials: Sequence[TrialPoint], scale: _Scale) -> N
         elif height != trial.value:
             note += "\nno value" if trial.value is None else f"\n{trial.value:.3g}"
         weight = "bold" if i == best else "normal"
-        axes.annotate(note, (i, height), xytext=(0, -8), va="top", fontsize=8, fontweight=weight, **_NOTE)
+        axes.annotate(note, (i, height), xytext=(0, -8), va="top", fontsize=font_size, fontweight=weight, **_NOTE)
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
@@ -184,8 +187,8 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]]
         epochs = range(1, len(curve["val_loss"]) + 1)
         axes.plot(epochs, curve["train_loss"], color=color, linewidth=1.5, linestyle="--", label=f"{name}: training")
         axes.plot(epochs, curve["val_loss"], color=color, linewidth=2, label=f"{name}: validation")
-        _mark_best_epoch(axes, curve["val_loss"], color)
-    axes.set_title("Learning curves: ● is the epoch that is kept", fontsize=12)
+        _mark_lowest(axes, curve["val_loss"], color)
+    axes.set_title("Learning curves: ● is the lowest validation loss", fontsize=12)
     axes.set_xlabel("epoch (the gap from training to validation is the overfit)", fontsize=11)
     axes.set_ylabel("loss", fontsize=11)
     # The first epoch is far above all others and would press them into a line.
@@ -196,7 +199,7 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]]
         axes.legend(fontsize=9, loc="upper right")
 
 
-def _mark_best_epoch(axes: Axes, val_loss: Sequence[float], color: str) -> None:
+def _mark_lowest(axes: Axes, val_loss: Sequence[float], color: str) -> None:
     finite = [(loss, epoch) for epoch, loss in enumerate(val_loss, start=1) if math.isfinite(loss)]
     if finite:
         loss, epoch = min(finite)

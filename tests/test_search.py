@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
+from optuna.trial import TrialState
 
 import tuning
-from tuning.study_store import load_study
+from tuning.study_store import load_study, n_counted
 from tuning.trial_attrs import decision_of
 
 pytestmark = pytest.mark.slow
@@ -151,7 +153,7 @@ def test_a_finished_study_keeps_its_test_set_closed(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (["--data", "digits"], ["data digits", "mnist5k", "--study"]),
+        (["--data", "digits"], ["data mnist5k instead of digits", "--study"]),
         (["--seed", "3"], ["seed 0 instead of 3"]),
         (["--objective", "val_error"], ["objective val_loss instead of val_error"]),
     ],
@@ -163,11 +165,28 @@ def test_another_data_set_cannot_join_a_study(
     journal = (folder / "mlruns/studies/small/optuna.journal").read_bytes()
     done = run("tuning.search", folder, *ARGS, *change)
     assert 2 == done.returncode
-    assert [] == [
-        word for word in ["'small' exists with", *words] if word.replace("data digits", "digits") not in done.stderr
-    ]
+    assert [] == [word for word in ["'small' exists with", *words] if word not in done.stderr]
     assert 1 == done.stderr.count("\n")
     assert journal == (folder / "mlruns/studies/small/optuna.journal").read_bytes()
+
+
+def test_ctrl_c_leaves_a_study_that_resumes(tmp_path: Path) -> None:
+    """Exit code 130; the interrupted trial uses up no budget, and the next start goes on where it stopped."""
+    args = ["--data", "digits", "--study", "stopped", "--trials", "3", "--epochs", "4"]
+    environ = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "tuning.search", *args]
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("trial 1"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert 130 == process.returncode
+    assert "python -m tuning.search --study stopped" in rest
+    assert TrialState.COMPLETE is load_study(tmp_path, "stopped", None).trials[0].state
+    assert 0 == run("tuning.search", tmp_path, *args).returncode
+    assert 3 == n_counted(load_study(tmp_path, "stopped", None))
 
 
 def test_help_explains_every_option_with_an_example() -> None:

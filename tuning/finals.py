@@ -1,6 +1,6 @@
 """The end of a study: the tuned, the hand-made and the pretrained model on the test set, which opens here, once.
 
-Everything that is fitted (weights, temperatures) is fitted before the test set opens.
+Whatever is fitted (weights, temperatures) is fitted on the other parts: the test examples are only read.
 """
 
 from __future__ import annotations

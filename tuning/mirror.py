@@ -24,21 +24,21 @@ _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialSt
 
 
 class Mirror:
-    """Mirrors a study into MLflow; a store that fails in the middle is reported once and tried again at the end."""
+    """Mirrors a study into MLflow; a store that fails in the middle is reported and tried again at the end."""
 
     def __init__(self, tracker: Tracker, study: Study, goal: Objective) -> None:
         self._tracker = tracker
         self._study = study
         self._goal = goal
-        self.trouble = ""
 
-    def trial(self, number: int) -> None:
-        """Log one ended trial; never raises, because a missing mirror must not cost a trial."""
+    def trial(self, number: int) -> str:
+        """Log one ended trial; returns what went wrong, because a missing mirror must not cost a trial."""
         trial = self._study.get_trials(deepcopy=False)[number]
         try:
             self._tracker.log(trial_run(trial, self._goal))
         except StorageError as error:
-            self.trouble = str(error)
+            return str(error)
+        return ""
 
     def catch_up(self) -> None:
         """Log every ended trial that is not there yet.
@@ -50,7 +50,6 @@ class Mirror:
         for trial in self._study.get_trials(deepcopy=False):
             if trial.state.is_finished() and _key(trial) not in known:
                 self._tracker.log(trial_run(trial, self._goal))
-        self.trouble = ""
 
     def finish(self, result: SearchResult, note: str, artifacts: Sequence[Path]) -> None:
         """Log the compared models as sibling runs and the result on the parent run.

@@ -159,6 +159,3 @@ class OverfitBackoffSampler(BaseSampler):
 def _all_trials(study: Study) -> list[FrozenTrial]:
     # Read from the storage: with some pruners the study handed to a sampler is a filtered view.
     return study._storage.get_all_trials(study._study_id, deepcopy=False)
-
-
-__all__ = ["Outcome", "OverfitBackoffSampler"]

@@ -113,6 +113,11 @@ class Settings:
         """The study's own folder: journal, kept weights, result, picture."""
         return study_dir(self.root, self.study)
 
+    @property
+    def export_folder(self) -> Path:
+        """Where the best model goes, absolute."""
+        return (self.export_dir or self.root / "exports" / self.study).absolute()
+
 
 _NAME_RULE = "must be 1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 

@@ -9,6 +9,7 @@ from tuning.strategy.backoff import BackOff, begin, first_sign, lever_order, mov
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.moves import Proposal, next_experiment
+from tuning.strategy.reaction import Reaction
 
 NOISE = 1  # position of the lever; 0 is the width
 OVERFIT = FitState.OVERFIT_CONFIDENCE
@@ -100,9 +101,18 @@ def test_the_cheaper_network_wins_a_tie(forest_space: SearchSpace, width: float,
 def test_ties_do_not_add_up_to_a_loss(forest_space: SearchSpace) -> None:
     """Each network ties with the one before, but the third is surely worse than the first."""
     state = begun(forest_space)
-    state.absorb(trial(1, 2.0, 0.0, 10.8))
-    state.absorb(trial(2, 1.0, 0.0, 11.6))
+    state.absorb(trial(1, 2.0, 0.0, 10.5))
+    state.absorb(trial(2, 1.0, 0.0, 11.0))
     assert 1 == state.incumbent.number
+
+
+def test_a_bigger_network_has_to_show_that_it_pays(forest_space: SearchSpace) -> None:
+    """A better mean within the noise is not enough to grow; the same improvement by less noise would be."""
+    state = begun(forest_space)
+    state.absorb(trial(1, 4.0, 0.0, 9.5))
+    assert (0, Reaction.FLAT) == (state.incumbent.number, state.last.response.reaction if state.last else None)
+    state.absorb(trial(2, 3.0, 0.2, 9.5))
+    assert 2 == state.incumbent.number
 
 
 def test_a_failed_trial_rests_the_lever_and_is_not_tried_again(forest_space: SearchSpace) -> None:

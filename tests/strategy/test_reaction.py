@@ -45,10 +45,10 @@ def test_only_gains_are_taken_on_their_merit() -> None:
 
 
 def test_a_change_is_measured_in_standard_errors_of_a_paired_difference() -> None:
-    """sqrt(0.4 (0.1^2 + 0.1^2)) = 0.0894: a fall by 0.1 is 1.12 of them."""
+    """sqrt(0.2 (0.1^2 + 0.1^2)) = 0.0632: a fall by 0.1 is 1.58 of them."""
     response = measure(BASE, challenger(0.9))
     assert 0.1 == pytest.approx(response.improvement)
-    assert 1.118 == pytest.approx(response.z, abs=1e-3)
+    assert 1.581 == pytest.approx(response.z, abs=1e-3)
     assert Reaction.WEAK_GAIN is response.reaction
 
 

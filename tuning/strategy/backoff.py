@@ -109,14 +109,13 @@ class BackOff:
         response = measure(self.incumbent, trial)
         if response.reaction is not Reaction.FLAT:
             return response.reaction.is_gain
-        # Within the noise the better mean is the better guess, and at equal quality the smaller network wins: equal
-        # to the best so far, or a row of ties would add up to a loss.
+        # Within the noise the smaller network wins, and the better mean among equals: a bigger one has to show that
+        # it pays. The smaller one must tie with the best so far, or a row of ties would add up to a loss.
+        growth = [trial.point[j] - self.incumbent.point[j] for j in self.space.indices(Role.CAPACITY)]
+        if any(change > 0 for change in growth):
+            return False
         ties_with_best = measure(self._best(), trial).z > -1
-        return response.improvement > 0 or (ties_with_best and self._is_cheaper(trial))
-
-    def _is_cheaper(self, trial: TrialRecord) -> bool:
-        changes = [trial.point[j] - self.incumbent.point[j] for j in self.space.indices(Role.CAPACITY)]
-        return any(change < 0 for change in changes) and all(change <= 0 for change in changes)
+        return response.improvement > 0 or (ties_with_best and any(change < 0 for change in growth))
 
     def _accept(self, trial: TrialRecord) -> None:
         self.incumbent = trial

@@ -46,7 +46,7 @@ def run(folder: Path, data: str, n_trials: int, kill_line: int | None) -> int:
     pid = os.fork()
     if pid == 0:
         os.chdir(folder)
-        settings = Settings(folder, "killed", data, n_trials, max_epochs=3, baseline="stand-in", quiet=True)
+        settings = Settings(folder, "killed", data, n_trials, max_epochs=3, quiet=True)
         dataset = load_dataset(data, seed=0, environ=os.environ)
         if kill_line is not None:
             kill_at(kill_line)

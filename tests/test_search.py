@@ -73,7 +73,7 @@ def test_overfit_comes_first(study: optuna.Study) -> None:
 
 def test_the_stand_in_is_named_so(searched: subprocess.CompletedProcess[str]) -> None:
     """The table never calls it TF-GAN's, and says what it may have seen."""
-    rows = [line for line in searched.stdout.splitlines() if line.startswith(("baseline", "hand-made", "tuned"))]
+    rows = [line for line in searched.stdout.splitlines() if line.startswith((" baseline", " hand-made", " tuned"))]
     assert ["baseline-stand-in", "hand-made", "tuned"] == [row.split()[0] for row in rows]
     assert "stand-in for TF-GAN's classifier" in searched.stdout
 

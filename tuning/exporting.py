@@ -6,8 +6,8 @@ this project. The folder is written aside and renamed: half an export is never t
 
 from __future__ import annotations
 
-import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,11 @@ def check_target(folder: Path) -> None:
         ExportError: If the folder exists, is not empty, and was not written by an export; or cannot be created.
     """
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ExportError(f"{folder} cannot be created in {existing}: choose another --export-dir.")
+    try:
+        with tempfile.TemporaryFile(dir=existing):  # asking for permissions would not tell: root has them everywhere
+            pass
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be created in {existing}: choose another --export-dir.") from error
     if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
         raise ExportError(f"{folder} exists and is not an export of ours: remove it or choose another --export-dir.")
 

@@ -124,12 +124,12 @@ def _trial_metrics(trial: FrozenTrial, goal: Objective) -> dict[str, float]:
     attrs = trial.user_attrs
     metrics: dict[str, float] = {"train_secs": attrs.get("train_secs", 0.0)}
     if trial.state is TrialState.COMPLETE and trial.value is not None:
-        metrics |= {f"best_{goal.name}": trial.value, "best_epoch": attrs["best_epoch"]}
-        metrics["value_stderr"] = attrs[VALUE_STDERR]
+        metrics |= {"best_epoch": attrs["best_epoch"], "value_stderr": attrs[VALUE_STDERR]}
         best = {name: curve[attrs["best_epoch"] - 1] for name, curve in attrs["curves"].items()}
         metrics |= {f"best_{name}": value for name, value in best.items() if name != "val_loss_sd"}
         metrics["best_val_accuracy"] = 1.0 - best["val_error"]
         metrics["generalization_gap"] = best["val_loss"] - best["train_loss"]
+        metrics[f"best_{goal.name}"] = trial.value  # last: the curves are rounded
     return metrics
 
 

@@ -76,6 +76,7 @@ def test_the_stand_in_is_named_so(searched: subprocess.CompletedProcess[str]) ->
     rows = [line for line in searched.stdout.splitlines() if line.startswith((" baseline", " hand-made", " tuned"))]
     assert ["baseline-stand-in", "hand-made", "tuned"] == [row.split()[0] for row in rows]
     assert "stand-in for TF-GAN's classifier" in searched.stdout
+    assert "trained on MNIST's training images, from which mnist5k is drawn" in searched.stdout
 
 
 def test_result_json_holds_the_comparison(folder: Path, study: optuna.Study) -> None:

@@ -89,9 +89,9 @@ def notes(search: Search) -> tuple[str, ...]:
     baseline = search.baseline
     if baseline is None:
         return (*search.dataset.notes, "no pretrained baseline: it needs 28x28 images of ten classes")
-    if baseline.is_stand_in:
-        return (*search.dataset.notes, f"the baseline is a stand-in for TF-GAN's classifier: {baseline.note}")
-    return search.dataset.notes
+    stand_in = f"the baseline is a stand-in for TF-GAN's classifier: {baseline.note}"
+    seen = f"{baseline.name}: {baseline.may_have_seen}"
+    return (*search.dataset.notes, *([stand_in] if baseline.is_stand_in else []), seen)
 
 
 def _data_facts(dataset: Dataset) -> dict[str, object]:

@@ -49,7 +49,7 @@ def test_a_search_is_an_argument(play: Callable[..., Any]) -> None:
         "the network does not overfit yet (fit): raise capacity before any regularization",
         "the network is over the border (overfit decisions): back off from here; "
         "next: more regularization by dropout (dropout 0 -> 0.2)",
-        "dropout 0 -> 0.2: val_loss 2.592 -> 1.842 (z = +59.3), strong gain, taken; "
+        "dropout 0 -> 0.2: val_loss 2.592 -> 1.842 (z = +59.29), strong gain, taken; "
         "next: more regularization by dropout (dropout 0.2 -> 0.6)",
     ] == [s.reason for s in search.suggestions]
 
@@ -144,7 +144,7 @@ def test_a_maximized_objective_is_shown_in_its_own_terms(play: Callable[..., Any
     """Losses inside, accuracies in the log; the decisions are the same."""
     goal = Goal("val_accuracy", maximize=True)
     negated = play(lambda p: {**network(p), "value": network(p)["value"] - 3.0}, MLP, 4, goal)
-    assert "val_accuracy 0.4083 -> 1.158 (z = +59.3), strong gain" in negated.suggestions[-1].reason
+    assert "val_accuracy 0.4083 -> 1.158 (z = +59.29), strong gain" in negated.suggestions[-1].reason
     assert [s.point for s in play(network, MLP, 4).suggestions] == [s.point for s in negated.suggestions]
 
 

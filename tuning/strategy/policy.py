@@ -127,7 +127,7 @@ def _experiment_sentence(space: SearchSpace, done: Experiment, goal: Goal) -> st
         return f"{change}: no value ({done.trial.outcome.replace('_', ' ')}), {_consequence(done)}"
     moved = f"{goal.show(done.base.loss)} -> {goal.show(done.trial.loss)}"
     reaction = done.response.reaction
-    return f"{change}: {goal.monitor} {moved} (z = {done.response.z:+.1f}), {reaction}, {_consequence(done)}"
+    return f"{change}: {goal.monitor} {moved} (z = {done.response.z:+.2f}), {reaction}, {_consequence(done)}"
 
 
 def _consequence(done: Experiment) -> str:

@@ -23,7 +23,8 @@ import sys, urllib.request
 try:
     urllib.request.urlopen(urllib.request.Request(sys.argv[1], method="HEAD")).close()
 except OSError as error:
-    sys.exit(str(getattr(error, "reason", error)))
+    reason = getattr(error, "reason", error)
+    sys.exit(str(getattr(reason, "strerror", None) or reason))
 """
 
 _GET_FILE = """

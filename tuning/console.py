@@ -72,8 +72,8 @@ class SearchView:
     def say(self, line: str) -> None:
         """Print one line, unless quiet."""
         if not self._quiet:
-            # Soft: the terminal wraps, so that a log in a file keeps whole lines.
-            self._console.print(Text(line), soft_wrap=True)
+            # A terminal gets its words wrapped, a log in a file keeps whole lines.
+            self._console.print(Text(line), soft_wrap=not self._console.is_terminal)
 
     def resume(self, n_counted: int) -> None:
         """Set the bar to the trials that a resumed study has already."""
@@ -109,7 +109,7 @@ class SearchView:
     def result(self, text: str) -> None:
         """Print the result; also when quiet."""
         self._console.print()
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
 
     def _seen(self, trial: FrozenTrial, best: FrozenTrial | None) -> str:
         outcome, attrs = outcome_of(trial), trial.user_attrs

@@ -1,0 +1,145 @@
+"""How a trial ends: five ways without a value are five outcomes, each with its reason, and none ends the study."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import tensorflow as tf
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import mlp_space
+from tuning.data import Dataset, load_dataset
+from tuning.engine.training import Diverged, Engine, TrainedModel
+from tuning.mirror import trial_run
+from tuning.pruner import CatchUpPruner
+from tuning.sampler import OverfitBackoffSampler
+from tuning.settings import Settings
+from tuning.strategy.diagnosis import FitState
+from tuning.strategy.history import Outcome
+from tuning.study_store import n_counted
+from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, outcome_of
+from tuning.trial_run import TrialRunner
+from tuning.weights import WeightStore
+from tuning.workers import Worker
+
+
+@dataclass
+class FaultyEngine:
+    """A real engine whose first trainings end with the given exceptions."""
+
+    engine: Engine
+    faults: list[BaseException | None] = field(default_factory=list)
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainedModel:  # noqa: ANN401 - passed on as they are
+        """Raise the next fault, or train."""
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+        return self.engine.train(*args, **kwargs)
+
+    @property
+    def n_train_sample(self) -> int:
+        """As the real one."""
+        return self.engine.n_train_sample
+
+    @property
+    def n_val(self) -> int:
+        """As the real one."""
+        return self.engine.n_val
+
+
+class Unwatched:
+    """A view that looks at nothing."""
+
+    def started(self, *_: object) -> None:
+        """Nothing."""
+
+    def epoch(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    """scikit-learn's digits."""
+    return load_dataset("digits", seed=0, environ={})
+
+
+@pytest.fixture
+def tried(digits: Dataset, tmp_path: Path) -> Callable[..., list[FrozenTrial]]:
+    """Runs a trial for each fault, and one more that is in order."""
+
+    def run(*faults: BaseException | None) -> list[FrozenTrial]:
+        settings, space = Settings(tmp_path, "outcomes", max_epochs=2), mlp_space()
+        study = optuna.create_study(sampler=OverfitBackoffSampler(space), pruner=CatchUpPruner(2))
+        train, validation = digits.train, digits.validation
+        engine: Any = FaultyEngine(
+            Engine(train.inputs, train.labels, validation.inputs, validation.labels), list(faults)
+        )
+        runner = TrialRunner(study, space, digits, engine, settings, WeightStore(tmp_path / "w"), Worker.this())
+        for fault in (*faults, None):
+            if isinstance(fault, KeyboardInterrupt):
+                with pytest.raises(KeyboardInterrupt):
+                    runner.run(Unwatched())
+            else:
+                runner.run(Unwatched())
+        return study.trials
+
+    return run
+
+
+FAULTS: list[tuple[BaseException, Outcome, TrialState, str, str]] = [
+    (Diverged(0.1), Outcome.DIVERGED, TrialState.FAIL, "0.1", "FAILED"),
+    (MemoryError(), Outcome.OUT_OF_MEMORY, TrialState.FAIL, "not enough memory", "FAILED"),
+    (
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+        Outcome.OUT_OF_MEMORY,
+        TrialState.FAIL,
+        "not enough memory",
+        "FAILED",
+    ),
+    (RuntimeError("my layer is broken"), Outcome.FAILED, TrialState.FAIL, "RuntimeError: my layer is broken", "FAILED"),
+    (optuna.TrialPruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
+    (KeyboardInterrupt(), Outcome.KILLED, TrialState.FAIL, "Ctrl-C", "KILLED"),
+]
+
+
+@pytest.mark.parametrize(("fault", "outcome", "state", "reason", "status"), FAULTS)
+def test_each_fault_is_its_own_outcome_and_the_study_goes_on(
+    fault: BaseException,
+    outcome: Outcome,
+    state: TrialState,
+    reason: str,
+    status: str,
+    tried: Callable[..., list[FrozenTrial]],
+) -> None:
+    """The trial carries the outcome and its reason, MLflow gets the status, the next trial is complete."""
+    faulty, sound = tried(fault)
+    assert (outcome, state) == (outcome_of(faulty), faulty.state)
+    assert reason in faulty.user_attrs[OUTCOME_REASON]
+    assert status == trial_run(faulty, Settings(Path("/"), "x").goal).status
+    assert Outcome.COMPLETE is outcome_of(sound)
+
+
+def test_a_complete_trial_carries_what_the_next_decision_and_a_reader_need(
+    tried: Callable[..., list[FrozenTrial]],
+) -> None:
+    """Fit state, curves, seed and the value of the best epoch."""
+    (trial,) = tried()
+    attrs = trial.user_attrs
+    assert attrs[FIT_STATE] in list(FitState)
+    assert 2 == len(attrs["curves"]["val_loss"])
+    assert trial.value == pytest.approx(min(attrs["curves"]["val_loss"]), rel=1e-5)
+    assert {1, 2} == set(trial.intermediate_values)
+    assert 0 < attrs["value_stderr"] < trial.value
+
+
+def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]]) -> None:
+    """Its configuration is tried again, with the same seed."""
+    killed, again = tried(KeyboardInterrupt())
+    assert killed.params == again.params
+    study = optuna.create_study()
+    study.add_trials([killed, again])
+    assert 1 == n_counted(study)

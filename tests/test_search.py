@@ -135,6 +135,7 @@ def test_exporting_again_writes_the_same_model(folder: Path, searched: subproces
 
     done = run("tuning.export", folder, "--study", "small", "--export-dir", "again")
     assert done.returncode == 0, done.stderr
+    assert "Exported the best model of small to again: model.keras, saved_model\n" == done.stdout
     models = [keras.models.load_model(folder / where / "model.keras") for where in ("exports/small", "again")]
     for ours, theirs in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -40,7 +40,7 @@ def export(study: str, data: str | None, storage: str | None, export_dir: Path |
     root = Path.cwd()
     target = (export_dir or root / "exports" / study).absolute()
     exported = export_best(root, study, data, storage, target)
-    print(f"Exported trial's model to {os.path.relpath(target)}: {', '.join(exported)}")
+    print(f"Exported the best model of {study} to {os.path.relpath(target)}: {', '.join(exported)}")
 
 
 def export_best(root: Path, name: str, data: str | None, storage: str | None, target: Path) -> tuple[str, ...]:

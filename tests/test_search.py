@@ -150,6 +150,9 @@ def test_a_finished_study_keeps_its_test_set_closed(
     assert "opened once for this study" in again.stdout
     assert 1 == load_study(folder, "small", None).user_attrs["n_test_openings"]
     assert N_TRIALS == len(load_study(folder, "small", None).trials)
+    elsewhere = run("tuning.search", folder, *ARGS, "--quiet", "--export-dir", "gone")
+    assert "gone is not there: `python -m tuning.export --study small` exports again" in elsewhere.stdout
+    assert 1 == load_study(folder, "small", None).user_attrs["n_test_openings"]
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from optuna.trial import TrialState
 
 from search_spaces import mlp_space
-from tuning.errors import ExportError, StorageError, StudyError
+from tuning.errors import ExportError, StorageError, StudyError, masked
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.history import Outcome
-from tuning.study_store import close_killed, differing, load_study, masked, n_counted, open_storage, open_study
+from tuning.study_store import close_killed, differing, load_study, n_counted, open_storage, open_study
 from tuning.trial_attrs import OUTCOME_REASON, outcome_of
 from tuning.weights import WeightStore
 from tuning.workers import WORKER, Worker, is_gone
@@ -64,8 +64,9 @@ def test_an_unusable_storage_is_one_sentence_without_the_password(url: str, tmp_
 
 
 def test_a_password_is_masked() -> None:
-    """The user and the host stay readable."""
-    assert "postgresql://me:***@host/db" == masked("postgresql://me:s3cr:et@host/db")
+    """The host stays readable, also where the password holds what separates the parts of a URL."""
+    assert "postgresql://***@host/db" == masked("postgresql://me:s3cr:et@host/db")
+    assert "postgresql://***@host/db" == masked("postgresql://me:s3c@ret@host/db")
     assert "sqlite:///plain.db" == masked("sqlite:///plain.db")
 
 

@@ -1,4 +1,4 @@
-"""What all commands share: one line for an error of the user, the exit codes, a quiet TensorFlow.
+"""What all commands share: some options, one line for an error of the user, the exit codes, a quiet TensorFlow.
 
 Exit codes: 0 success, 2 bad input or unusable surroundings (one line on stderr, no traceback), 130 Ctrl-C.
 """
@@ -10,10 +10,26 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from tuning.errors import SearchError
+
+storage_option = click.option(
+    "--storage",
+    metavar="URL|FILE",
+    default=None,
+    show_default="a journal under mlruns/studies/",
+    help="Optuna storage of the study. Example: --storage sqlite:///optuna.db",
+)
+export_dir_option = click.option(
+    "--export-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="exports/STUDY",
+    help="Folder of the exported model; an earlier export there is replaced. Example: --export-dir best-model",
+)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

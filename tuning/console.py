@@ -42,10 +42,9 @@ class SearchView:
         *,
         quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        console: Console | None = None,
     ) -> None:
         self._goal, self._max_epochs, self._quiet, self._clock = goal, max_epochs, quiet, clock
-        self._console = console or Console(highlight=False)
+        self._console = Console(highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

@@ -4,6 +4,15 @@ A message states the rule, the value that broke it and the way out. Programming 
 they keep their traceback.
 """
 
+import re
+
+_SECRETS = re.compile(r"(?<=://)[^/\s]\S*(?=@)|(?<=password=)[^&\s]+")
+
+
+def masked(text: str) -> str:
+    """A URL, or a text with URLs in it, without user names and passwords."""
+    return _SECRETS.sub("***", text)
+
 
 class SearchError(Exception):
     """Base of every error that a command prints in one line; the command then exits with code 2."""

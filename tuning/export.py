@@ -21,20 +21,8 @@ from tuning.errors import StudyError
     show_default="the data set the study was run on",
     help="Where the study's data is now, if it was a file that moved. Example: --data my.npz",
 )
-@click.option(
-    "--storage",
-    metavar="URL|FILE",
-    default=None,
-    show_default="the journal under mlruns/studies/",
-    help="Optuna storage of the study. Example: --storage sqlite:///optuna.db",
-)
-@click.option(
-    "--export-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    show_default="exports/STUDY",
-    help="Target folder; an earlier export there is replaced. Example: --export-dir best-model",
-)
+@cli.storage_option
+@cli.export_dir_option
 def export(study: str, data: str | None, storage: str | None, export_dir: Path | None) -> None:
     """Export the best model of a study: model.keras and saved_model/, raw inputs in, probabilities out."""
     root = Path.cwd()

@@ -28,8 +28,11 @@ def recorded_result(search: Search) -> str | None:
         text = (search.settings.study_dir / TEXT_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    unchanged = recorded["n_trials"] == n_counted(search.study) and search.settings.export_folder.is_dir()
-    return text if unchanged else None
+    if recorded["n_trials"] != n_counted(search.study):
+        return None
+    folder = search.settings.export_folder
+    again = f"\n{_shown(folder)} is not there: `python -m tuning.export --study {search.settings.study}` exports again."
+    return text if folder.is_dir() else text + again
 
 
 def finish(search: Search, stop_reason: str, begun: float) -> str:

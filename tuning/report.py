@@ -31,7 +31,7 @@ def markdown(result: SearchResult, trials: Sequence[FrozenTrial], settings: Sett
         "",
         "## The argument",
         "",
-        *(_argument(trial, settings) for trial in trials if trial.state.is_finished()),
+        *(_argument(trial, settings) for trial in trials if outcome_of(trial).counts),
         "",
         f"Export again: `python -m tuning.export --study {result.study}`",
     ]
@@ -56,7 +56,7 @@ def _points(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> l
     points, best = [], float("inf")
     by_number = {trial.number: trial for trial in trials}
     for trial in trials:
-        if not trial.state.is_finished():
+        if not outcome_of(trial).counts:  # a killed trial was tried again under another number
             continue
         value = trial.value if trial.state is TrialState.COMPLETE else None
         best = min(best, sign * value) if value is not None else best
@@ -68,9 +68,10 @@ def _points(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> l
 
 
 def _change(trial: FrozenTrial, by_number: dict[int, FrozenTrial], space: SearchSpace) -> str:
-    base = by_number.get(decision_of(trial).get("base", -1))
+    decision = decision_of(trial)
+    base = by_number.get(decision.get("base", -1))
     if base is None:
-        return "start"
+        return str(decision.get("move", "enqueued"))
     return describe_change(space, space.point(base.params), space.point(trial.params)).replace("->", "→")
 
 

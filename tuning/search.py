@@ -50,13 +50,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     show_default="TF-GAN's MNIST classifier from TF Hub, or a stand-in",
     help="Pretrained baseline: a TF Hub handle, the folder of a SavedModel, or stand-in. Example: --baseline stand-in",
 )
-@click.option(
-    "--storage",
-    metavar="URL|FILE",
-    default=None,
-    show_default="a journal under mlruns/studies/",
-    help="Optuna storage. Example: --storage sqlite:///optuna.db",
-)
+@cli.storage_option
 @click.option("--experiment", default="overfit-backoff", help="MLflow experiment. Example: --experiment digits")
 @click.option(
     "--tracking-uri",
@@ -65,13 +59,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     show_default="sqlite:///mlflow.db",
     help="MLflow store. Example: --tracking-uri http://127.0.0.1:5000",
 )
-@click.option(
-    "--export-dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    show_default="exports/STUDY",
-    help="Folder of the exported model. Example: --export-dir best-model",
-)
+@cli.export_dir_option
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
 def search(
     data: str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.errors import StorageError, StudyError
+from tuning.errors import StorageError, StudyError, masked
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings, known_studies
@@ -118,11 +117,6 @@ def differing(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """What differs between two fingerprints, in words; empty if nothing does."""
     keys = [key for key in {**known, **wanted} if _canonical(known.get(key)) != _canonical(wanted.get(key))]
     return ", ".join(f"{key} {_brief(known.get(key))} instead of {_brief(wanted.get(key))}" for key in keys)
-
-
-def masked(url: str) -> str:
-    """A URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
 
 def _canonical(value: object) -> str:

@@ -15,7 +15,6 @@ statistics are the user's decision: `MLFLOW_DISABLE_TELEMETRY=true` turns them o
 
 import logging
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -25,7 +24,7 @@ from textwrap import shorten
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tuning.errors import SettingsError, StorageError
+from tuning.errors import SettingsError, StorageError, masked
 
 # MLflow's own defaults are 7 retries, 120 seconds each.
 _ENVIRONMENT = {
@@ -43,7 +42,6 @@ _LOCK_TIMEOUT_SECS = 60.0
 _CHECK_TIMEOUT_SECS = 5.0
 
 _SQLITE = "sqlite:///"
-_SECRETS = re.compile(r"(?<=://)[^/\s]\S*(?=@)|(?<=password=)[^&\s]+")
 # A server that refuses is reported with the whole chain of exceptions, the cause last.
 _MAX_REASON_CHARS = 500
 
@@ -83,7 +81,7 @@ class Store:
     @property
     def address(self) -> str:
         """The tracking URI as it may be shown: without user name and password."""
-        return _SECRETS.sub("***", self.tracking_uri)
+        return masked(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:
@@ -102,7 +100,7 @@ class Store:
     def unusable(self, error: Exception) -> StorageError:
         """The error in one line, for people, without user name and password."""
         # The first line is the reason; a database adds its SQL, statement and parameters.
-        reason = shorten(_SECRETS.sub("***", str(error)).partition("\n")[0], _MAX_REASON_CHARS)
+        reason = shorten(masked(str(error)).partition("\n")[0], _MAX_REASON_CHARS)
         return StorageError(
             f"The MLflow store {self.address} cannot be used ({reason}): check that it is reachable and can be "
             "written, or name another one by --tracking-uri."

@@ -117,7 +117,7 @@ def learning_curves(trained: TrainedModel, n_classes: int, n_train: int) -> Lear
         val_error=tuple(epoch.val_error for epoch in epochs),
         n_classes=n_classes,
         n_train=n_train,
-        n_val=len(trained.val_logits),
+        n_val=len(trained.val.losses),
         val_loss_sd=trained.best.val_loss_sd,
         val_loss_rise_stderr=trained.val_loss_rise_stderr,
     )
@@ -146,6 +146,7 @@ def _record(trial: Trial, trained: TrainedModel, diagnosis: FitDiagnosis, plan: 
         "n_params": int(trained.model.count_params()),
         "learning_rate": plan.learning_rate,
         "seed": plan.seed,
+        "trained_by": trained.trained_by,
         "stop_reason": trained.stop_reason,
         "train_secs": round(trained.train_secs, 3),
     }

@@ -8,11 +8,13 @@ from typing import Any
 import optuna
 import pytest
 import tensorflow as tf
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_spaces import mlp_space
 from tuning.data import Dataset, load_dataset
-from tuning.engine.training import Diverged, Engine, TrainedModel
+from tuning.engine.metrics import EpochMetrics
+from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.mirror import trial_run
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
@@ -20,7 +22,7 @@ from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import Outcome
 from tuning.study_store import n_counted
-from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, outcome_of
+from tuning.trial_attrs import EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
 from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
 from tuning.workers import Worker
@@ -134,6 +136,39 @@ def test_a_complete_trial_carries_what_the_next_decision_and_a_reader_need(
     assert trial.value == pytest.approx(min(attrs["curves"]["val_loss"]), rel=1e-5)
     assert {1, 2} == set(trial.intermediate_values)
     assert 0 < attrs["value_stderr"] < trial.value
+
+
+@dataclass
+class ScriptedEngine:
+    """Reports the same validation loss after every epoch, and trains nothing."""
+
+    val_loss: float
+    n_train_sample: int = 100
+    n_val: int = 100
+
+    def train(self, _model: object, plan: TrainingPlan, report: Callable[[int, EpochMetrics], None]) -> None:
+        """Report until the pruner steps in."""
+        for epoch in range(1, plan.max_epochs + 1):
+            report(epoch, EpochMetrics(0.1, 0.1, self.val_loss, 0.2, self.val_loss, val_loss_sd=1.0))
+
+
+def test_a_pruned_trial_says_why_in_numbers_and_what_it_was_expected_to_reach(digits: Dataset, tmp_path: Path) -> None:
+    """Its best, the incumbent's until then, what it could reach and what it needs."""
+    space = mlp_space()
+    study = optuna.create_study(sampler=RandomSampler(seed=0), pruner=CatchUpPruner(30))
+    best = {"value": 0.2, "params": space.start(), "distributions": space.distributions()}
+    study.add_trial(create_trial(**best, intermediate_values={1: 0.5, 2: 0.2}, user_attrs={VALUE_STDERR: 0.0}))
+    engine: Any = ScriptedEngine(0.9)
+    settings, weights = Settings(tmp_path, "pruned", max_epochs=30), WeightStore(tmp_path / "w")
+    TrialRunner(study, space, digits, engine, settings, weights, Worker.this()).run(Unwatched())
+    trial = study.trials[-1]
+    assert Outcome.PRUNED is outcome_of(trial)
+    assert trial.user_attrs[OUTCOME_REASON] == (
+        "cannot catch up: at epoch 5 of 30 its best is 0.9, the incumbent's until then 0.2; "
+        "it could reach 0.9 at best and needs 0.2"
+    )
+    assert 0.9 == pytest.approx(trial.user_attrs[EXPECTED_VALUE])
+    assert 0.1 == pytest.approx(trial.user_attrs[VALUE_STDERR])
 
 
 def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]]) -> None:

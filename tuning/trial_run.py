@@ -14,17 +14,26 @@ import numpy as np
 import optuna
 import tensorflow as tf
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from models.mlp import InputFormat, build_mlp
 from search_spaces import Params, SearchSpace, learning_rate
 from tuning.data import Dataset
 from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
+from tuning.pruner import CatchUpPruner
 from tuning.settings import Objective, Settings
 from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
 from tuning.strategy.history import Outcome
-from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of
+from tuning.trial_attrs import (
+    CROSSED_BORDER,
+    EXPECTED_VALUE,
+    FIT_STATE,
+    OUTCOME,
+    OUTCOME_REASON,
+    VALUE_STDERR,
+    decision_of,
+)
 from tuning.weights import WeightStore
 from tuning.workers import WORKER, Worker
 
@@ -56,7 +65,7 @@ class TrialRunner:
         trial = self.study.ask(self.space.distributions())
         trial.set_user_attr(WORKER, self.worker.as_attr())
         try:
-            decision = decision_of(self.study.get_trials(deepcopy=False)[trial.number])
+            decision = decision_of(_frozen(self.study, trial))
             view.started(trial.number, trial.params, decision)
             value = self._train(trial, trial.params, view)
         except KeyboardInterrupt:
@@ -81,7 +90,7 @@ class TrialRunner:
             view.epoch(epoch, metrics)
             trial.report(goal.value(getattr(metrics, goal.metric)), epoch)
             if trial.should_prune():
-                raise optuna.TrialPruned(f"at epoch {epoch} its curve could not catch up with the best trial's")
+                raise optuna.TrialPruned(self._reason_pruned(trial, metrics))
 
         # Every trial trains with the same seed: what two configurations share of their luck cancels in the comparison.
         seed = self.settings.seed
@@ -90,15 +99,30 @@ class TrialRunner:
         trained = self.engine.train(model, plan, report)
         diagnosis = diagnose(learning_curves(trained, self.dataset.n_classes, self.engine.n_train_sample))
         value = goal.value(getattr(trained.best, goal.metric))
-        _record(trial, trained, diagnosis, plan, value_stderr(trained, goal, self.engine.n_val))
+        _record(trial, trained, diagnosis, plan, value_stderr(trained.best, goal, self.engine.n_val))
         self.weights.keep_if_best(self.study, trial.number, value, model)
         return value
+
+    def _reason_pruned(self, trial: Trial, metrics: EpochMetrics) -> str:
+        """Why the trial is pruned; writes down what it was expected to reach, for the next decision."""
+        pruner = self.study.pruner
+        verdict = pruner.verdict(self.study, _frozen(self.study, trial)) if isinstance(pruner, CatchUpPruner) else None
+        if verdict is None:
+            return f"{type(pruner).__name__} said so"
+        trial.set_user_attr(EXPECTED_VALUE, verdict.expected_value)
+        trial.set_user_attr(VALUE_STDERR, value_stderr(metrics, self.settings.goal, self.engine.n_val))
+        return verdict.reason
 
     def _end(self, trial: Trial, outcome: Outcome, why: str, state: TrialState, value: float | None = None) -> None:
         trial.set_user_attr(OUTCOME, outcome.value)
         trial.set_user_attr(OUTCOME_REASON, why)
         # A pruned trial's last report would be taken for its value if none were given: that is Optuna's convention.
         self.study.tell(trial, values=value, state=state)
+
+
+def _frozen(study: Study, trial: Trial) -> FrozenTrial:
+    """The trial as the storage has it."""
+    return study.get_trials(deepcopy=False)[trial.number]
 
 
 def input_format(dataset: Dataset) -> InputFormat:
@@ -123,13 +147,13 @@ def learning_curves(trained: TrainedModel, n_classes: int, n_train: int) -> Lear
     )
 
 
-def value_stderr(trained: TrainedModel, goal: Objective, n_val: int) -> float:
-    """Standard error of a trial's value on the validation examples."""
+def value_stderr(metrics: EpochMetrics, goal: Objective, n_val: int) -> float:
+    """Standard error of an epoch's value on the validation examples."""
     if goal.metric == "val_error":
-        error = trained.best.val_error
+        error = metrics.val_error
         # One error more or less: a perfect score on n examples is no proof of a perfect model.
         return float(np.sqrt(max(error * (1 - error), 1 / n_val) / n_val))
-    return trained.best.val_loss_sd / float(np.sqrt(n_val))
+    return metrics.val_loss_sd / float(np.sqrt(n_val))
 
 
 def _record(trial: Trial, trained: TrainedModel, diagnosis: FitDiagnosis, plan: TrainingPlan, stderr: float) -> None:

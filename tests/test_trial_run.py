@@ -21,7 +21,9 @@ from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import Outcome
 from tuning.study_store import n_counted
 from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, outcome_of
-from tuning.trial_run import TrialRunner
+from tuning.trial_job import TrialEnd
+from tuning.trial_run import Pruned, TrialRunner
+from tuning.trials import RunningTrials
 from tuning.weights import WeightStore
 from tuning.workers import Worker
 
@@ -31,7 +33,7 @@ class FaultyEngine:
     """A real engine whose first trainings end with the given exceptions."""
 
     engine: Engine
-    faults: list[BaseException | None] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
 
     def train(self, *args: Any, **kwargs: Any) -> TrainedModel:  # noqa: ANN401 - passed on as they are
         """Raise the next fault, or train."""
@@ -51,16 +53,6 @@ class FaultyEngine:
         return self.engine.n_val
 
 
-class Unwatched:
-    """A view that looks at nothing."""
-
-    def started(self, *_: object) -> None:
-        """Nothing."""
-
-    def epoch(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     """scikit-learn's digits."""
@@ -69,28 +61,28 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def tried(digits: Dataset, tmp_path: Path) -> Callable[..., list[FrozenTrial]]:
-    """Runs a trial for each fault, and one more that is in order."""
+    """Runs a trial for each fault, and one more that is in order; None is a worker process that dies."""
 
-    def run(*faults: BaseException | None) -> list[FrozenTrial]:
-        settings, space = Settings(tmp_path, "outcomes", max_epochs=2), mlp_space()
+    def run(*faults: Exception | None) -> list[FrozenTrial]:
+        settings, space, data = Settings(tmp_path, "outcomes", max_epochs=2), mlp_space(), digits.for_training
         study = optuna.create_study(sampler=OverfitBackoffSampler(space), pruner=CatchUpPruner(2))
         train, validation = digits.train, digits.validation
-        engine: Any = FaultyEngine(
-            Engine(train.inputs, train.labels, validation.inputs, validation.labels), list(faults)
-        )
-        runner = TrialRunner(study, space, digits, engine, settings, WeightStore(tmp_path / "w"), Worker.this())
-        for fault in (*faults, None):
-            if isinstance(fault, KeyboardInterrupt):
-                with pytest.raises(KeyboardInterrupt):
-                    runner.run(Unwatched())
+        sound = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
+        engine: Any = FaultyEngine(sound, [fault for fault in faults if fault is not None])
+        runner = TrialRunner(data, engine, settings, WeightStore(tmp_path / "w"))
+        trials = RunningTrials(study, space, settings.goal, Worker.this())
+        for dies in (*(fault is None for fault in faults), False):
+            job = trials.ask()
+            if dies:
+                trials.tell_died(job.number, "was ended by SIGKILL")
             else:
-                runner.run(Unwatched())
+                trials.tell(runner.run(job, trials.report))
         return study.trials
 
     return run
 
 
-FAULTS: list[tuple[BaseException, Outcome, TrialState, str, str]] = [
+FAULTS: list[tuple[Exception | None, Outcome, TrialState, str, str]] = [
     (Diverged(0.1), Outcome.DIVERGED, TrialState.FAIL, "0.1", "FAILED"),
     (MemoryError(), Outcome.OUT_OF_MEMORY, TrialState.FAIL, "not enough memory", "FAILED"),
     (
@@ -101,14 +93,14 @@ FAULTS: list[tuple[BaseException, Outcome, TrialState, str, str]] = [
         "FAILED",
     ),
     (RuntimeError("my layer is broken"), Outcome.FAILED, TrialState.FAIL, "RuntimeError: my layer is broken", "FAILED"),
-    (optuna.TrialPruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
-    (KeyboardInterrupt(), Outcome.KILLED, TrialState.FAIL, "Ctrl-C", "KILLED"),
+    (Pruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
+    (None, Outcome.KILLED, TrialState.FAIL, "its worker process was ended by SIGKILL", "KILLED"),
 ]
 
 
 @pytest.mark.parametrize(("fault", "outcome", "state", "reason", "status"), FAULTS)
 def test_each_fault_is_its_own_outcome_and_the_study_goes_on(
-    fault: BaseException,
+    fault: Exception | None,
     outcome: Outcome,
     state: TrialState,
     reason: str,
@@ -138,8 +130,30 @@ def test_a_complete_trial_carries_what_the_next_decision_and_a_reader_need(
 
 def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]]) -> None:
     """Its configuration is tried again, with the same seed."""
-    killed, again = tried(KeyboardInterrupt())
+    killed, again = tried(None)
     assert killed.params == again.params
     study = optuna.create_study()
     study.add_trials([killed, again])
     assert 1 == n_counted(study)
+
+
+def test_a_configuration_that_kills_its_worker_again_and_again_has_failed(
+    tried: Callable[..., list[FrozenTrial]],
+) -> None:
+    """The third time it uses up budget, and another configuration follows: the study cannot hang on it."""
+    *killed, failed, after = tried(None, None, None)
+    assert [Outcome.KILLED] * 2 == [outcome_of(trial) for trial in killed]
+    assert (Outcome.FAILED, killed[0].params) == (outcome_of(failed), failed.params)
+    assert "3 times" in failed.user_attrs[OUTCOME_REASON]
+    assert failed.params != after.params
+
+
+def test_what_still_runs_when_the_search_ends_is_killed_with_its_reason() -> None:
+    """A trial that has been told is left as it is."""
+    study, space = optuna.create_study(), mlp_space()
+    trials = RunningTrials(study, space, Settings(Path("/"), "x").goal, Worker.this())
+    told, running = trials.ask(), trials.ask()
+    trials.tell(TrialEnd(told.number, Outcome.COMPLETE, value=1.0))
+    assert [running.number] == trials.abandon("interrupted by Ctrl-C")
+    assert [Outcome.COMPLETE, Outcome.KILLED] == [outcome_of(trial) for trial in study.trials]
+    assert "interrupted by Ctrl-C" == study.trials[1].user_attrs[OUTCOME_REASON]

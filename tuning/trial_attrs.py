@@ -77,6 +77,13 @@ def is_maximized(study: Study) -> bool:
     return study.direction == StudyDirection.MAXIMIZE
 
 
+def best_of(study: Study) -> FrozenTrial | None:
+    """The best complete trial, the first of equals; not a copy, unlike `study.best_trial`, and None without one."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = -1.0 if is_maximized(study) else 1.0
+    return min(complete, key=lambda trial: sign * float(trial.value or 0.0), default=None)
+
+
 def enqueued_coordinates(trial: FrozenTrial, space: SearchSpace) -> dict[int, float]:
     """Grid coordinates, by the lever's position, of the values that the user fixed when enqueuing the trial."""
     fixed: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})

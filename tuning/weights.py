@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 
 from tuning.errors import ExportError
-from tuning.trial_attrs import is_maximized
+
+# A trial's file, and the one that becomes it when it is whole.
+_FILE_NAME = re.compile(r"\.?trial-(\d+)(?:\.\d+)?\.npz")
 
 
 @dataclass(frozen=True)
 class WeightStore:
-    """Weights of trials, a file each, in one folder."""
+    """Weights of trials, a file each, in one folder; any number of processes write and clean at the same time."""
 
     folder: Path
 
-    def keep_if_best(self, study: Study, number: int, value: float, model: Any) -> None:  # noqa: ANN401 - a Keras model
-        """Write a trial's weights if no complete trial is better; called before the trial is told.
+    def write(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
+        """Write a trial's weights, whole or not at all, before the trial is told.
 
-        The file of the former best stays until the next clean-up: a kill between here and the end of the trial must
+        The files of other trials stay until the next clean-up: a kill between here and the end of the trial must
         leave the weights of whichever trial is the best one then.
         """
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        sign = -1.0 if is_maximized(study) else 1.0
-        if all(sign * value < sign * float(trial.value or 0.0) for trial in complete):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
-            np.savez(aside, *model.get_weights())
-            aside.replace(self._path(number))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
+        np.savez(aside, *model.get_weights())
+        aside.replace(self._path(number))
 
     def load(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
         """Put a trial's weights into a model of its configuration.
@@ -51,15 +50,21 @@ class WeightStore:
                 f"The weights of trial {number} are not in {self.folder.name}/ (kept: {kept})."
             ) from error
 
-    def clean(self, best: int) -> None:
-        """Remove the weights of all trials but the best one."""
-        for number in self._kept():
-            if number != best:
-                self._path(number).unlink(missing_ok=True)
+    def clean(self, trials: Sequence[FrozenTrial], best: int) -> None:
+        """Remove the weights of all ended trials but the best one.
+
+        Those of a running trial stay: it may have written them and not yet told its value. So do those of a trial
+        that is not among `trials` yet.
+        """
+        ended = {trial.number for trial in trials if trial.state.is_finished()} - {best}
+        for path in self.folder.glob("*.npz"):
+            match = _FILE_NAME.fullmatch(path.name)
+            if match and int(match[1]) in ended:
+                path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"trial-{number}.npz"
 
     def _kept(self) -> list[int]:
-        names = (re.fullmatch(r"trial-(\d+)\.npz", path.name) for path in self.folder.glob("trial-*.npz"))
+        names = (_FILE_NAME.fullmatch(path.name) for path in self.folder.glob("trial-*.npz"))
         return sorted(int(match[1]) for match in names if match)

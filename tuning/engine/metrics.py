@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from tuning.engine.criterion import Criterion
 from tuning.evaluation.calibration import fit_temperature
 from tuning.evaluation.metrics import nll_per_example
+
+if TYPE_CHECKING:  # the process that holds a study reads metrics and never imports TensorFlow
+    from tuning.engine.criterion import Criterion
 
 _N_METRICS = 6
 
@@ -34,8 +36,7 @@ class Predictions:
     @property
     def is_finite(self) -> bool:
         """Whether every output and every loss is a finite number."""
-        arrays = [*tf.nest.flatten(self.outputs), self.losses]
-        return all(bool(np.isfinite(array).all()) for array in arrays)
+        return all(bool(np.isfinite(array).all()) for array in (*_arrays(self.outputs), self.losses))
 
     @property
     def loss(self) -> float:
@@ -93,6 +94,26 @@ def paired_stderr(first: Predictions, second: Predictions) -> float:
         return math.nan
     differences = second.losses.astype(np.float64) - first.losses
     return float(differences.std() / np.sqrt(len(differences)))
+
+
+def value_stderr(metrics: EpochMetrics, metric: str, n_val: int) -> float:
+    """Standard error of one of an epoch's validation metrics, a field of `EpochMetrics`, over the examples."""
+    if metric == "val_error":
+        error = metrics.val_error
+        # One error more or less: a perfect score on n examples is no proof of a perfect model.
+        return math.sqrt(max(error * (1 - error), 1 / n_val) / n_val)
+    return metrics.val_loss_sd / math.sqrt(n_val)
+
+
+def _arrays(outputs: Any) -> Iterator[NDArray[Any]]:  # noqa: ANN401 - nested
+    """The arrays of a list, a dict or a single one."""
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list | tuple):
+        for each in outputs:
+            yield from _arrays(each)
+    else:
+        yield outputs
 
 
 def _calibrated_loss(val: Predictions, labels: Any, criterion: Criterion) -> float:  # noqa: ANN401

@@ -24,7 +24,7 @@ from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.settings import Objective, Settings
 from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
 from tuning.strategy.history import Outcome
-from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of
+from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of, seed_index
 from tuning.weights import WeightStore
 from tuning.workers import WORKER, Worker
 
@@ -83,8 +83,9 @@ class TrialRunner:
             if trial.should_prune():
                 raise optuna.TrialPruned(f"at epoch {epoch} its curve could not catch up with the best trial's")
 
-        # Every trial trains with the same seed: what two configurations share of their luck cancels in the comparison.
-        seed = self.settings.seed
+        # The first run of every configuration has the same seed, and so has the second: what two configurations share
+        # of their luck cancels in the comparison.
+        seed = self.settings.seed + seed_index(trial)
         model = build_mlp(params, input_format(self.dataset), self.dataset.n_classes, seed)
         plan = TrainingPlan(rate, seed, self.settings.max_epochs, goal.metric)
         trained = self.engine.train(model, plan, report)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.evidence import Configuration
+from tuning.strategy.history import Outcome
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Climb:
 class Crossing:
     """Phase 1 is over: the back-off starts from `trial`, which was the `n_trials`-th one."""
 
-    trial: TrialRecord
+    trial: Configuration
     n_trials: int
     why: str
 
@@ -42,7 +43,7 @@ class Unreachable:
 
 
 def cross_border(
-    trials: Sequence[TrialRecord], space: SearchSpace, pending: frozenset[Point] = frozenset()
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point] = frozenset()
 ) -> Climb | Crossing | Unreachable:
     """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
 
@@ -71,14 +72,14 @@ def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable
     return Climb(point, "raise capacity", "the start is being tried by another worker: try the next bigger network")
 
 
-def _crossing_reason(trial: TrialRecord) -> str:
+def _crossing_reason(trial: Configuration) -> str:
     if trial.state is None:
         return "without train metrics the border cannot be seen, so the start is taken for it"
     return f"the network is over the border ({trial.state.replace('_', ' ')})"
 
 
 def _after(
-    trials: Sequence[TrialRecord], space: SearchSpace, pending: frozenset[Point]
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point]
 ) -> Climb | Crossing | Unreachable:
     """What follows from the last of these trials, none of which ended the phase before."""
     last = trials[-1]
@@ -109,18 +110,18 @@ def _unregularized(point: Point, space: SearchSpace) -> Point:
     return tuple(start[j] if j in regularization else x for j, x in enumerate(point))
 
 
-def _end_reason(last: TrialRecord) -> str:
+def _end_reason(last: Configuration) -> str:
     if last.outcome is Outcome.COMPLETE and last.state is not FitState.DIVERGED:
         return "no bigger network can be tried, so the best one is the start"
     return f"the bigger network gave {_without_value(last)}, so the best one is the start"
 
 
-def _without_value(last: TrialRecord) -> str:
+def _without_value(last: Configuration) -> str:
     outcome = Outcome.DIVERGED if last.outcome is Outcome.COMPLETE else last.outcome
     return f"no value ({outcome.replace('_', ' ')})"
 
 
-def _climb_reason(trial: TrialRecord) -> str:
+def _climb_reason(trial: Configuration) -> str:
     state = "unknown" if trial.state is None else trial.state.replace("_", " ")
     return f"the network does not overfit yet ({state}): raise capacity before any regularization"
 

@@ -45,9 +45,12 @@ class TrialRecord:
         state: Fit state by the diagnosis, if there is one.
         crossed_border: Whether the trial fits its training set perfectly or overfits.
         base: Number of the trial from which this one was an experiment, as the decision recorded it.
+        seed_index: Which seed of the study's list the trial was trained with, >= 0.
+        secs: Duration of the trial, if known.
 
     Raises:
-        ValueError: If a complete trial has no finite value, or a standard error is negative or not finite.
+        ValueError: If a complete trial has no finite value, a standard error is negative or not finite, or the seed
+            index is negative.
     """
 
     number: int
@@ -58,12 +61,16 @@ class TrialRecord:
     state: FitState | None = None
     crossed_border: bool = False
     base: int | None = None
+    seed_index: int = 0
+    secs: float | None = None
 
     def __post_init__(self) -> None:
         if self.outcome is Outcome.COMPLETE and (self.value is None or not math.isfinite(self.value)):
             raise ValueError(f"A complete trial needs a finite value, got {self.value} for trial {self.number}.")
         if self.stderr is not None and not 0 <= self.stderr < math.inf:
             raise ValueError(f"`stderr` must be >= 0 and finite, got {self.stderr} for trial {self.number}.")
+        if self.seed_index < 0:
+            raise ValueError(f"`seed_index` must be >= 0, got {self.seed_index} for trial {self.number}.")
 
     @property
     def loss(self) -> float:
@@ -92,6 +99,11 @@ class History:
     def pending(self) -> frozenset[Point]:
         """Points of running trials: taken, but without evidence yet."""
         return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
+
+    @property
+    def pending_runs(self) -> frozenset[tuple[Point, int]]:
+        """Points and seed indices of running trials."""
+        return frozenset((trial.point, trial.seed_index) for trial in self.trials if trial.outcome is Outcome.RUNNING)
 
     @property
     def points(self) -> frozenset[Point]:

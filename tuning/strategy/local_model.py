@@ -1,0 +1,55 @@
+"""Phase 3's decisions: where the model expects the largest improvement, and which configuration is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search_spaces import Point, SearchSpace
+from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.model import GLOBAL_EVERY, candidates_of, expected_improvement, fit, relevant
+from tuning.strategy.moves import Proposal
+
+_REACH = 0.35  # of every lever's range, to each side of the incumbent
+MODEL, GLOBAL_MODEL = "model", "global model"
+
+
+def ranked(space: SearchSpace, found: Sequence[Configuration], noise: Noise) -> list[Configuration]:
+    """The configurations that gave a value, by the model's mean, which the luck of one run moves little."""
+    known = relevant(found)
+    means = fit(space, known, noise).predict([each.point for each in known])[0]
+    return [known[i] for i in np.argsort(means, kind="stable")]
+
+
+def propose(
+    space: SearchSpace, found: Sequence[Configuration], noise: Noise, pending: frozenset[Point], seed: int
+) -> tuple[Configuration, Proposal | None]:
+    """The incumbent by the model, and the untried point with the largest expected improvement.
+
+    None where every point of the space was tried.
+    """
+    known = relevant(found)
+    points = [each.point for each in known]
+    surrogate = fit(space, known, noise)
+    incumbent = known[int(surrogate.predict(points)[0].argmin())]
+    if pending:
+        liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
+        surrogate = fit(space, [*known, *liars], noise, surrogate.process.kernel_)
+    blocked = {each.point for each in found} | pending
+    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
+    rng = np.random.default_rng([seed, len(blocked)])
+    for reach in (None,) if is_global else (_REACH, None):
+        candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
+        if candidates:
+            gains = expected_improvement(surrogate, candidates, points)
+            move = MODEL if reach else GLOBAL_MODEL
+            best = candidates[int(gains.argmax())]
+            return incumbent, Proposal(best, move, "the model expects the largest improvement there")
+    return incumbent, None
+
+
+def _liar(point: Point, loss: float) -> Configuration:
+    """A running trial, taken to end as the incumbent did, so that no other worker goes to the same place."""
+    return Configuration((TrialRecord(0, point, Outcome.COMPLETE, loss),))

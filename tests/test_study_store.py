@@ -116,14 +116,16 @@ class Model:
         self.weights = weights
 
 
-def test_only_better_weights_are_kept_and_the_best_survive(tmp_path: Path) -> None:
-    """Trial 1 is worse and leaves nothing; trial 2 is better and, once it is told, replaces trial 0."""
-    study, store = optuna.create_study(), WeightStore(tmp_path / "weights")
+def test_the_weights_of_the_ranked_trials_survive_a_clean_up(tmp_path: Path) -> None:
+    """All are kept until it is known which may be shipped; the first of the ranking that is here is."""
+    store = WeightStore(tmp_path / "weights")
     for number, value in enumerate((2.0, 3.0, 1.0)):
-        store.keep_if_best(study, number, value, Model(np.full(3, value), np.eye(2)))
-        study.add_trial(optuna.trial.create_trial(value=value))
-    assert ["trial-0.npz", "trial-2.npz"] == sorted(path.name for path in (tmp_path / "weights").iterdir())
-    store.clean(study.best_trial.number)
+        store.keep(number, Model(np.full(3, value), np.eye(2)))
+    store.clean([2])
+    assert ["trial-2.npz"] == [path.name for path in (tmp_path / "weights").iterdir()]
+    assert 2 == store.first_kept([0, 2, 1])
+    with pytest.raises(ExportError, match="No weights of this study's trials"):
+        store.first_kept([0, 1])
     model = Model()
     store.load(2, model)
     np.testing.assert_array_equal(np.full(3, 1.0), model.weights[0])

@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 
 from tuning import finals
+from tuning.argument import argument
 from tuning.console import result_text
 from tuning.data import Dataset
 from tuning.errors import StorageError
 from tuning.exporting import Exported, export_model
 from tuning.opening import Search
-from tuning.report import markdown, save_picture
+from tuning.report import markdown, save_lever_picture, save_picture
 from tuning.result import SearchResult, write_json
-from tuning.study_store import N_TEST_OPENINGS, n_counted
+from tuning.strategy.actions import Goal
+from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
 RESULT_FILE = "result.json"
 TEXT_FILE = "result.txt"  # the same as it was printed
@@ -37,7 +39,10 @@ def recorded_result(search: Search) -> str | None:
 
 def finish(search: Search, stop_reason: str, begun: float) -> str:
     """Train the hand-made model, open the test set, compare, export, and write all of it down."""
-    settings, dataset, best = search.settings, search.dataset, search.study.best_trial
+    settings, dataset = search.settings, search.dataset
+    number = search.weights.first_kept(search.sampler.ranking(search.study))
+    search.study.set_user_attr(SHIPPED_TRIAL, number)
+    best = search.study.get_trials(deepcopy=False)[number]
     model = finals.best_model(dataset, best.params, settings.seed)
     search.weights.load(best.number, model)
     finalists = [*_rivals(search), finals.tuned_finalist(model, best.params, best.user_attrs["train_secs"])]
@@ -77,11 +82,14 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
         write_json(path, result.as_dict())
     trials = search.study.get_trials(deepcopy=False)
     picture = save_picture(folder / "study.png", trials, search.settings, search.space)
+    goal = Goal(search.settings.goal.name, search.settings.goal.maximize)
+    steps = list(argument(trials, search.space, goal))
+    levers = save_lever_picture(folder / "levers.png", steps, goal, search.settings.study)
     note = markdown(result, trials, search.settings)
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
     try:
-        search.mirror.finish(result, note, [folder / RESULT_FILE, picture])
+        search.mirror.finish(result, note, [folder / RESULT_FILE, picture, levers])
     except StorageError as error:
         return f"{text}\n{error} Trials that are missing there are sent when the study is resumed."
     return text

@@ -29,8 +29,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
 from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.evidence import configurations_of
 from tuning.strategy.history import History, Outcome, TrialRecord
-from tuning.strategy.policy import next_action
+from tuning.strategy.policy import leader_of, next_action
 from tuning.trial_attrs import DECISION, enqueued_coordinates, is_maximized, outcome_of, record_of
 
 # Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
@@ -137,6 +138,19 @@ class OverfitBackoffSampler(BaseSampler):
     def next_action(self, study: Study) -> Action:
         """What would be tried next, or why nothing would: for loops that ask before they start a trial."""
         return self._next(self._history(study), study)
+
+    def ranking(self, study: Study) -> list[int]:
+        """Numbers of the trials that may be shipped, best first: of each configuration the first complete run.
+
+        The first is the leader of the strategy; the others follow by their configuration's mean value.
+        """
+        history = self._history(study)
+        leader = leader_of(history, self._space, self._plan)
+        found = [each for each in configurations_of(history.finished) if each.has_value]
+        found.sort(key=lambda each: each.loss)
+        if leader is not None:
+            found.sort(key=lambda each: each.point != leader.configuration.point)
+        return [next(run.number for run in each.runs if run.outcome is Outcome.COMPLETE) for each in found]
 
     def _next(self, history: History, study: Study) -> Action:
         return self._memo.action(history, self._space, Goal(self._monitor, is_maximized(study)), self._plan)

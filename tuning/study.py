@@ -23,6 +23,9 @@ from tuning.study_store import n_counted
 from tuning.trial_run import TrialRunner
 from tuning.workers import Worker
 
+# Weights of so many configurations stay on disk: repeats may still change which is the best.
+_N_KEPT = 5
+
 
 def run_search(settings: Settings, dataset: Dataset) -> None:
     """Run or resume a search and print its result.
@@ -78,8 +81,7 @@ def _run_trials(search: Search, view: SearchView, begun: float) -> str:
         finally:
             _mirror_latest(search, view)
         view.ended(study.get_trials(deepcopy=False)[number], _best(study))
-        if _complete(study):
-            search.weights.clean(study.best_trial.number)
+        search.weights.clean(search.sampler.ranking(study)[:_N_KEPT])
 
 
 def _mirror_latest(search: Search, view: SearchView) -> None:

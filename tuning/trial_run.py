@@ -92,7 +92,7 @@ class TrialRunner:
         diagnosis = diagnose(learning_curves(trained, self.dataset.n_classes, self.engine.n_train_sample))
         value = goal.value(getattr(trained.best, goal.metric))
         _record(trial, trained, diagnosis, plan, value_stderr(trained, goal, self.engine.n_val))
-        self.weights.keep_if_best(self.study, trial.number, value, model)
+        self.weights.keep(trial.number, model)
         return value
 
     def _end(self, trial: Trial, outcome: Outcome, why: str, state: TrialState, value: float | None = None) -> None:

@@ -1,19 +1,17 @@
-"""The weights of the best trial so far: the very ones that were scored, kept on disk until a better trial comes."""
+"""The weights of the best trials so far: the very ones that were scored, kept on disk until better trials come."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from optuna.study import Study
-from optuna.trial import TrialState
 
 from tuning.errors import ExportError
-from tuning.trial_attrs import is_maximized
 
 
 @dataclass(frozen=True)
@@ -22,19 +20,27 @@ class WeightStore:
 
     folder: Path
 
-    def keep_if_best(self, study: Study, number: int, value: float, model: Any) -> None:  # noqa: ANN401 - a Keras model
-        """Write a trial's weights if no complete trial is better; called before the trial is told.
+    def keep(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
+        """Write a trial's weights; called before the trial is told, so that a complete trial has them after any kill.
 
-        The file of the former best stays until the next clean-up: a kill between here and the end of the trial must
-        leave the weights of whichever trial is the best one then.
+        Whether a configuration is the best shows only with its repeats: the next clean-up decides what stays.
         """
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        sign = -1.0 if is_maximized(study) else 1.0
-        if all(sign * value < sign * float(trial.value or 0.0) for trial in complete):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
-            np.savez(aside, *model.get_weights())
-            aside.replace(self._path(number))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
+        np.savez(aside, *model.get_weights())
+        aside.replace(self._path(number))
+
+    def first_kept(self, ranking: Sequence[int]) -> int:
+        """The first of these trials whose weights are here.
+
+        Raises:
+            ExportError: If none are.
+        """
+        kept = set(self._kept())
+        number = next((number for number in ranking if number in kept), None)
+        if number is None:
+            raise ExportError(f"No weights of this study's trials are in {self.folder.name}/.")
+        return number
 
     def load(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
         """Put a trial's weights into a model of its configuration.
@@ -51,10 +57,10 @@ class WeightStore:
                 f"The weights of trial {number} are not in {self.folder.name}/ (kept: {kept})."
             ) from error
 
-    def clean(self, best: int) -> None:
-        """Remove the weights of all trials but the best one."""
+    def clean(self, kept: Collection[int]) -> None:
+        """Remove the weights of all trials but these."""
         for number in self._kept():
-            if number != best:
+            if number not in kept:
                 self._path(number).unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:

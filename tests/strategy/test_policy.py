@@ -192,7 +192,7 @@ PLANS = (DIRECTION_ALONE, Plan(n_seeds=2, n_trials=30))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=60))
 def test_no_run_is_proposed_twice_and_all_lies_on_the_grid(
     play: Callable[..., Any], plan: Plan, endings: list[dict[str, Any]]
@@ -209,7 +209,7 @@ def test_no_run_is_proposed_twice_and_all_lies_on_the_grid(
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=20), st.lists(st.integers(0, 20), max_size=5))
 def test_killed_trials_leave_no_trace(
     play: Callable[..., Any], plan: Plan, endings: list[dict[str, Any]], places: list[int]

@@ -118,8 +118,8 @@ class Noise:
 
     @property
     def is_deterministic(self) -> bool:
-        """Whether every repeat gave the very same value: repeats are wasted on such an objective."""
-        return self.n_freedoms > 0 and self.variance == 0.0 and not any(self.seed_effects.values())
+        """Whether every repeat, two at least, gave the very same value: on such an objective they are wasted."""
+        return self.n_freedoms > 1 and self.variance == 0.0 and not any(self.seed_effects.values())
 
 
 def noise_of(configurations: Iterable[Configuration]) -> Noise:

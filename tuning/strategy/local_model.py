@@ -38,8 +38,8 @@ def propose(
         liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
         surrogate = fit(space, [*known, *liars], noise, surrogate.process.kernel_)
     blocked = {each.point for each in found} | pending
-    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
     rng = np.random.default_rng([seed, len(blocked)])
+    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
     for reach in (None,) if is_global else (_REACH, None):
         candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
         if candidates:

@@ -2,7 +2,7 @@
 
 It sees every configuration (capacity, regularization and nuisance levers scaled to the unit cube), predicts the loss
 everywhere, and proposes the untried grid point of the largest expected improvement inside a trust region round the
-incumbent; every second proposal looks at the whole space.
+incumbent; one proposal in five looks at the whole space.
 
 Source: Jones et al. 1998 (expected improvement); Eriksson et al. 2019, "Scalable Global Optimization via Local
 Bayesian Optimization" (trust region).
@@ -28,10 +28,11 @@ from tuning.strategy.evidence import Configuration, Noise
 
 Array = NDArray[np.float64]
 
-GLOBAL_EVERY = 2
+GLOBAL_EVERY = 5
 _MAX_CONFIGURATIONS = 100  # the best and the latest of a long history: the cost grows with the cube
 _MAX_CANDIDATES = 2000
 _MAX_ITERATIONS = 30
+_LEAST_NOISE = 1e-4
 _MOST_UNITS = 1e6  # above the median: beyond it one hopeless run is like another
 
 
@@ -60,22 +61,42 @@ def fit(
 ) -> Surrogate:
     """Fit the process to every run; what a seed does to all configurations is taken out first.
 
-    With the kernel of an earlier fit only the data are new.
+    With the kernel of an earlier fit only the data are new. Otherwise one length for all levers competes with a length
+    for each, which has to earn its parameters (Akaike's criterion): a few dozen noisy runs rarely tell them apart.
     """
     points = [each.point for each in configurations for _ in each.losses]
     losses = [loss - noise.seed_effects.get(seed, 0.0) for each in configurations for seed, loss in each.losses.items()]
-    warped = _warped(np.array(losses))
-    optimizer = _few_iterations if kernel is None else None
-    process = GaussianProcessRegressor(kernel or _kernel(), alpha=1e-6, optimizer=optimizer)
+    warped, unit = _warped(np.array(losses))
+    inputs = _unit_cube(space, points)
+    if kernel is not None:
+        process = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(inputs, warped)
+        return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
+    most_noise = _most_noise(configurations, unit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(_unit_cube(space, points), warped)
+        shared, separate = (
+            GaussianProcessRegressor(_kernel(length, most_noise), alpha=1e-6, optimizer=_few_iterations).fit(
+                inputs, warped
+            )
+            for length in (0.7, np.full(len(space.levers), 0.7))
+        )
+    gain = separate.log_marginal_likelihood_value_ - shared.log_marginal_likelihood_value_
+    process = separate if gain > len(space.levers) - 1 else shared
     return Surrogate(space, process, math.sqrt(process.kernel_.k2.noise_level))
 
 
-def _kernel() -> Kernel:
-    """One length for all levers: a few dozen noisy runs cannot tell a length for each."""
-    return ConstantKernel(1.0, (0.05, 20.0)) * Matern(0.7, (0.1, 10.0), nu=2.5) + WhiteKernel(0.2, (1e-4, 2.0))
+def _kernel(length: float | Array, most_noise: float) -> Kernel:
+    smooth = ConstantKernel(1.0, (0.05, 20.0)) * Matern(length, (0.1, 10.0), nu=2.5)
+    return smooth + WhiteKernel(most_noise / 10, (_LEAST_NOISE, most_noise))
+
+
+def _most_noise(configurations: Sequence[Configuration], unit: float) -> float:
+    """The largest variance of a run's luck: its standard error on the validation examples where runs give one."""
+    given = [each.stderr for each in configurations if each.stderr is not None]
+    if len(given) < len(configurations):
+        return 2.0
+    share = min(math.sqrt(float(np.mean(np.square(given)))) / unit, math.sqrt(2.0))
+    return max(share**2, 10 * _LEAST_NOISE)
 
 
 def _few_iterations(objective, initial, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - scikit-learn's
@@ -85,16 +106,17 @@ def _few_iterations(objective, initial, bounds):  # type: ignore[no-untyped-def]
     return found.x, found.fun
 
 
-def _warped(losses: Array) -> Array:
+def _warped(losses: Array) -> tuple[Array, float]:
     """Losses above the median compressed by the logarithm: a hopeless run must not flatten what matters near the best.
 
-    The unit is the distance from the median to the best.
+    Also returns what one unit of the result is, near the best, in units of the loss.
     """
     median = float(np.median(losses))
     unit = max(median - float(losses.min()), 1e-9 * abs(median), 1e-300)
     scaled = np.minimum(losses / unit - median / unit, _MOST_UNITS)
     compressed = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
-    return np.asarray((compressed - compressed.mean()) / max(float(compressed.std()), 1e-12))
+    sd = max(float(compressed.std()), 1e-12)
+    return np.asarray((compressed - compressed.mean()) / sd), unit * sd
 
 
 def _unit_cube(space: SearchSpace, points: Sequence[Point]) -> Array:

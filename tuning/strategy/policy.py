@@ -42,8 +42,8 @@ def next_action(history: History, space: SearchSpace, goal: Goal, plan: Plan = _
 
 
 def n_directional(space: SearchSpace) -> int:
-    """Trials after which the model takes over: enough to fit it to (two a lever, and two)."""
-    return max(12, 2 * len(space.levers) + 2)
+    """Trials after which the model takes over: enough to fit it to."""
+    return 12
 
 
 def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leader | None:
@@ -58,7 +58,9 @@ def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leade
     border = cross_border(found, space, frozenset())
     if not isinstance(border, Crossing):
         return Leader(min(found, key=lambda each: each.loss), "the lowest loss so far")
-    return Leader(_replayed(found, space, border, race).incumbent, "the incumbent of the back-off")
+    incumbent = _replayed(found, space, border, race).incumbent
+    equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
+    return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")
 
 
 def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:

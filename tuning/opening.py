@@ -49,7 +49,10 @@ def open_search(settings: Settings, dataset: Dataset) -> Search:
     check_store(_store(settings))
     baseline = _load_baseline(settings, dataset)
     space = mlp_space()
-    sampler = OverfitBackoffSampler(space, settings.seed, settings.goal.name, n_trials=settings.n_trials)
+    is_timed = settings.timeout_secs is not None
+    sampler = OverfitBackoffSampler(
+        space, settings.seed, settings.goal.name, n_trials=settings.n_trials, is_timed=is_timed
+    )
     fingerprint = {
         "data": dataset.name,
         "data digest": dataset.digest,

@@ -54,6 +54,8 @@ class OverfitBackoffSampler(BaseSampler):
         n_seeds: Seeds on which a better-looking configuration is repeated before it is believed; 1 never repeats, None
             leaves it to the length of the study. An objective reads its seed with `tuning.seed_index(trial)`.
         use_model: Whether a Gaussian process takes over from the directional search once there are enough trials.
+        is_timed: Whether the budget is time: the process then weighs what it expects against the seconds it takes, so
+            that decisions depend on measured durations too.
 
     Raises:
         ValueError: If a count is below 1.
@@ -71,11 +73,12 @@ class OverfitBackoffSampler(BaseSampler):
         n_trials: int | None = None,
         n_seeds: int | None = None,
         use_model: bool = True,
+        is_timed: bool = False,
     ) -> None:
         self._space = space
         self._seed = seed
         self._monitor = monitor
-        self._plan = Plan(n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, seed=seed)
+        self._plan = Plan(n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, is_timed=is_timed, seed=seed)
         self._memo = Memo()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

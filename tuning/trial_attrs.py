@@ -74,6 +74,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),
         seed_index=seed_index(trial),
+        secs=trial.duration.total_seconds() if trial.duration is not None else None,
     )
 
 

@@ -155,3 +155,10 @@ def test_at_the_largest_network_the_best_is_the_start() -> None:
     end = crossed(fits(0, at(units=2048, layers=5), 0.1), fits(1, at(units=2048, layers=6), 0.2))
     assert (0, 2) == (end.trial.number, end.n_trials)
     assert "no bigger network" in end.why
+
+
+def test_a_long_history_under_the_border_ends_the_climb() -> None:
+    """Forty trials of another sampler are enough to know: the best of them is the start, and it costs no time."""
+    trials = [fits(number, (float(number), 1.0), value=10.0 - number / 100) for number in range(10_000)]
+    end = crossed(*trials)
+    assert (39, 40) == (end.trial.number, end.n_trials)

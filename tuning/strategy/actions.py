@@ -46,6 +46,7 @@ class Plan:
             for two, but one in a long study, whose confirmation repeats what matters.
         n_confirm_seeds: Seeds on which the finalists are compared, >= 1.
         use_model: Whether the local model takes over once there are enough configurations.
+        is_timed: Whether the budget is time: the model then weighs what it expects against the seconds it takes.
         seed: Of the few random choices.
 
     Raises:
@@ -56,6 +57,7 @@ class Plan:
     n_seeds: int | None = None
     n_confirm_seeds: int = 3
     use_model: bool = True
+    is_timed: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

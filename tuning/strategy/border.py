@@ -16,6 +16,9 @@ from tuning.strategy.diagnosis import FitState
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome
 
+# No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
+_MAX_TRIALS = 40
+
 
 @dataclass(frozen=True)
 class Climb:
@@ -52,11 +55,16 @@ def cross_border(
     """
     if not trials:
         return _start(space, pending)
-    for n in range(1, len(trials)):
+    for n in range(1, min(len(trials), _MAX_TRIALS + 1)):
         step = _after(trials[:n], space, frozenset())
         if isinstance(step, Crossing):
             return step
-    return _after(trials, space, pending)
+    if len(trials) <= _MAX_TRIALS:
+        return _after(trials, space, pending)
+    trained = _trained(trials[:_MAX_TRIALS])
+    if not trained:
+        return Unreachable("no configuration could be trained")
+    return Crossing(min(trained, key=lambda trial: trial.loss), _MAX_TRIALS, "no network has overfitted so far")
 
 
 def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable:
@@ -95,13 +103,17 @@ def _after(
         higher = shifted(at, space, Role.CAPACITY, +1, visited)
         if higher:
             return Climb(higher, "raise capacity", _climb_reason(last))
-    trained = [t for t in trials if t.outcome is Outcome.COMPLETE and t.state is not FitState.DIVERGED]
+    trained = _trained(trials)
     if trained:
         return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), _end_reason(last))
     smaller = shifted(at, space, Role.CAPACITY, -1, visited)
     if smaller:
         return Climb(smaller, "lower capacity", f"{_without_value(last)}: a smaller network may give one")
     return Unreachable("no configuration could be trained")
+
+
+def _trained(trials: Sequence[Configuration]) -> list[Configuration]:
+    return [t for t in trials if t.outcome is Outcome.COMPLETE and t.state is not FitState.DIVERGED]
 
 
 def _unregularized(point: Point, space: SearchSpace) -> Point:

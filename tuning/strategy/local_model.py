@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_spaces import Point, SearchSpace
+from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import Configuration, Noise
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.model import GLOBAL_EVERY, candidates_of, expected_improvement, fit, relevant
 from tuning.strategy.moves import Proposal
 
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
+_WHY = "the model expects the largest improvement there"
+_WHY_TIMED = "the model expects the largest improvement a second there"
 MODEL, GLOBAL_MODEL = "model", "global model"
 
 
@@ -24,9 +27,15 @@ def ranked(space: SearchSpace, found: Sequence[Configuration], noise: Noise) -> 
 
 
 def propose(
-    space: SearchSpace, found: Sequence[Configuration], noise: Noise, pending: frozenset[Point], seed: int
+    space: SearchSpace,
+    found: Sequence[Configuration],
+    noise: Noise,
+    pending: frozenset[Point],
+    seed: int,
+    *,
+    is_timed: bool = False,
 ) -> tuple[Configuration, Proposal | None]:
-    """The incumbent by the model, and the untried point with the largest expected improvement.
+    """The incumbent by the model, and the untried point with the largest expected improvement (a second, if timed).
 
     None where every point of the space was tried.
     """
@@ -44,9 +53,11 @@ def propose(
         candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
         if candidates:
             gains = expected_improvement(surrogate, candidates, points)
+            if is_timed:
+                gains = gains / predicted_secs(space, found, candidates)
             move = MODEL if reach else GLOBAL_MODEL
             best = candidates[int(gains.argmax())]
-            return incumbent, Proposal(best, move, "the model expects the largest improvement there")
+            return incumbent, Proposal(best, move, _WHY_TIMED if is_timed else _WHY)
     return incumbent, None
 
 

@@ -136,7 +136,7 @@ def _model_experiment(
     """A new configuration by the model. No repeats here: the model itself averages over the luck of its neighbours."""
     from tuning.strategy.local_model import propose  # loads scikit-learn: no study needs it before this phase
 
-    leader, proposal = propose(space, found, race.noise, history.pending, plan.seed)
+    leader, proposal = propose(space, found, race.noise, history.pending, plan.seed, is_timed=plan.is_timed)
     if proposal is None:
         return Stop(exhausted(history))
     change = describe_change(space, leader.point, proposal.point)

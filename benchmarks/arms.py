@@ -168,14 +168,14 @@ def regrets_of_ours(name: str, replay: Replay, budgets: Sequence[int]) -> list[f
         n_confirm_seeds=n_seeds,
         seed=replay.repetition,
     )
-    searches: dict[int, list[TrialRecord]] = {}  # one for each number of race seeds: the rest does not depend on N
+    searched: dict[int, list[TrialRecord]] = {}  # one for each number of race seeds: the rest does not depend on N
     regrets = []
-    for n_trials in budgets:
+    for n_trials in budgets:  # ascending
         planned = replace(plan, n_trials=n_trials)
-        n_race = planned.n_race_seeds
-        if n_race not in searches:
-            searches[n_race] = play(replay, space, replace(plan, n_seeds=n_race), max(budgets), [])
-        trials = play(replay, space, planned, n_trials, searches[n_race][: planned.n_search])
+        n_race, n_search = planned.n_race_seeds, planned.n_search or n_trials
+        begun = searched.get(n_race, [])
+        searched[n_race] = play(replay, space, replace(plan, n_seeds=n_race), n_search, begun)
+        trials = play(replay, space, planned, n_trials, searched[n_race][:n_search])
         leader = leader_of(History.of(trials), space, planned)
         regrets.append(replay.regret(leader.configuration.point if leader else space.start_point()))
     return regrets

@@ -111,7 +111,9 @@ class OverfitBackoffSampler(BaseSampler):
             history = self._history(study, leave_out=trial.number)
             decision = self._decide(history, study, enqueued)
             self._publish(study, trial, decision)
-            if not _is_taken(decision, self._history(study, leave_out=trial.number)):
+            seen = {trial.number, *(record.number for record in history.finished)}
+            news = [other for other in _all_trials(study) if other.number not in seen]
+            if not _is_taken(decision, self._memo.history(news, self._space, maximize=is_maximized(study))):
                 break
         return self._space.params(decision.point)
 
@@ -239,7 +241,7 @@ def _is_taken(decision: Suggest, others: History) -> bool:
     """Whether another worker decided on the same at the same moment: the point, or of a repeat the very run."""
     if decision.move == REPEAT:
         return (decision.point, decision.seed_index) in others.pending_runs
-    return decision.point in others.points
+    return any(record.point == decision.point for record in others.trials)
 
 
 def _all_trials(study: Study) -> list[FrozenTrial]:

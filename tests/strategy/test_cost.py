@@ -5,7 +5,7 @@ import pytest
 
 from search_spaces import SearchSpace
 from tuning.strategy.cost import predicted_secs
-from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import TrialRecord
 from tuning.strategy.local_model import propose
 
@@ -31,11 +31,9 @@ def test_without_durations_everything_costs_the_same(forest_space: SearchSpace) 
 
 
 def test_with_a_time_budget_seconds_are_weighed_against_the_gain(forest_space: SearchSpace) -> None:
-    """The width does nothing for the loss and costs everything: no wider network than without a clock, and it says so."""
+    """The width does nothing for the loss and costs everything: no wider than without a clock."""
     found = timed(forest_space)
-    patient, hasty = (
-        propose(forest_space, found, Noise(), frozenset(), 0, is_timed=is_timed)[1] for is_timed in (False, True)
-    )
+    patient, hasty = (propose(forest_space, found, frozenset(), 0, is_timed=is_timed)[1] for is_timed in (False, True))
     assert patient is not None
     assert hasty is not None
     assert hasty.point[0] <= patient.point[0]

@@ -1,10 +1,9 @@
 """The local model: what it predicts, where it looks, and what it must not be led astray by."""
 
 import numpy as np
-import pytest
 
 from search_spaces import Point, SearchSpace, mlp_space
-from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.local_model import propose, ranked
 from tuning.strategy.model import candidates_of, expected_improvement, fit, relevant
@@ -32,7 +31,7 @@ CORNERS: list[Point] = [(1.0, 0.0), (6.0, 0.0), (1.0, 1.0), (6.0, 1.0), (3.0, 0.
 
 def test_it_proposes_near_the_bottom_of_a_bowl(forest_space: SearchSpace) -> None:
     """Eight points around it are enough."""
-    incumbent, proposal = propose(forest_space, tried(forest_space, CORNERS), Noise(), frozenset(), seed=0)
+    incumbent, proposal = propose(forest_space, tried(forest_space, CORNERS), frozenset(), seed=0)
     assert (3.0, 0.3) == incumbent.point
     assert proposal is not None
     assert bowl(proposal.point, forest_space) < bowl((3.0, 0.3), forest_space)
@@ -42,7 +41,7 @@ def test_running_trials_are_neither_proposed_nor_crowded(forest_space: SearchSpa
     """Four workers ask one after the other, before any of them ends."""
     pending: frozenset[Point] = frozenset()
     for _ in range(4):
-        _, proposal = propose(forest_space, tried(forest_space, CORNERS), Noise(), pending, seed=0)
+        _, proposal = propose(forest_space, tried(forest_space, CORNERS), pending, seed=0)
         assert proposal is not None
         assert proposal.point not in pending
         pending |= {proposal.point}
@@ -55,7 +54,7 @@ def test_the_ranking_averages_over_luck(forest_space: SearchSpace) -> None:
     points = [(w, n / 10) for w in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0) for n in range(0, 11, 2)]
     losses = [bowl(point, forest_space) + 0.1 * float(rng.normal()) for point in points]
     losses[points.index((1.0, 1.0))] = 0.9
-    order = ranked(forest_space, tried(forest_space, points, losses), Noise())
+    order = ranked(forest_space, tried(forest_space, points, losses))
     assert (1.0, 1.0) != order[0].point
     assert bowl(order[0].point, forest_space) < 1.2
 
@@ -63,7 +62,7 @@ def test_the_ranking_averages_over_luck(forest_space: SearchSpace) -> None:
 def test_a_hopeless_run_does_not_flatten_the_rest(forest_space: SearchSpace) -> None:
     """A loss of 1e300 is one more bad run."""
     found = tried(forest_space, [*CORNERS, (6.0, 0.5)], [*(bowl(p, forest_space) for p in CORNERS), 1e300])
-    incumbent, proposal = propose(forest_space, found, Noise(), frozenset(), seed=0)
+    incumbent, proposal = propose(forest_space, found, frozenset(), seed=0)
     assert (3.0, 0.3) == incumbent.point
     assert proposal is not None
     assert bowl(proposal.point, forest_space) < 2.0
@@ -72,16 +71,20 @@ def test_a_hopeless_run_does_not_flatten_the_rest(forest_space: SearchSpace) -> 
 def test_what_a_seed_does_to_all_is_taken_out(forest_space: SearchSpace) -> None:
     """A configuration that ran with the bad seed alone is not taken for worse."""
     runs = [*tried(forest_space, CORNERS)]
-    repeated = Configuration((*runs[4].runs, TrialRecord(20, (3.0, 0.3), value=11.25, seed_index=1)))
-    predicted = fit(forest_space, [*runs[:4], repeated, *runs[5:]], Noise(0.0, 1, {1: 10.0})).predict([(3.0, 0.3)])
-    alone = fit(forest_space, runs, Noise()).predict([(3.0, 0.3)])
-    assert predicted[0] == pytest.approx(alone[0], abs=0.3)
+    repeats = [
+        Configuration((*each.runs, TrialRecord(20, each.point, value=10 * each.loss, seed_index=1)))
+        for each in runs[:4]
+    ]
+    (alone,) = fit(forest_space, runs).predict([(5.0, 0.8)])[0]
+    (with_repeats,) = fit(forest_space, [*repeats, *runs[4:]]).predict([(5.0, 0.8)])[0]
+    assert with_repeats < 0
+    assert alone < 0
 
 
 def test_nothing_is_proposed_where_everything_was_tried(forest_space: SearchSpace) -> None:
     """The space has 66 points."""
     points: list[Point] = [(w, n) for w in forest_space.levers[0].grid() for n in forest_space.levers[1].grid()]
-    assert propose(forest_space, tried(forest_space, points), Noise(), frozenset(), seed=0)[1] is None
+    assert propose(forest_space, tried(forest_space, points), frozenset(), seed=0)[1] is None
 
 
 def test_candidates_lie_on_the_grid_within_reach_and_are_untried() -> None:
@@ -98,7 +101,7 @@ def test_candidates_lie_on_the_grid_within_reach_and_are_untried() -> None:
 
 def test_expected_improvement_is_positive_and_highest_where_it_is_unknown_or_good(forest_space: SearchSpace) -> None:
     """A far bad corner that is known promises nothing."""
-    surrogate = fit(forest_space, tried(forest_space, CORNERS), Noise())
+    surrogate = fit(forest_space, tried(forest_space, CORNERS))
     bottom, known_bad = expected_improvement(surrogate, [(4.0, 0.5), (1.0, 1.0)], CORNERS)
     assert bottom > known_bad >= 0
 

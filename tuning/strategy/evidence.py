@@ -8,7 +8,7 @@ it does in part to the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -122,19 +122,22 @@ class Noise:
         return self.n_freedoms > 1 and self.variance == 0.0 and not any(self.seed_effects.values())
 
 
-def noise_of(configurations: Iterable[Configuration]) -> Noise:
-    """Two-way least squares, configuration + seed, on the configurations that ran with two seeds or more."""
+def noise_of(configurations: Iterable[Configuration], scale: Callable[[float], float] = float) -> Noise:
+    """Two-way least squares, configuration + seed, on the configurations that ran with two seeds or more.
+
+    Of `scale(loss)`: a logarithm, say, where luck multiplies rather than adds.
+    """
     repeated = [each for each in configurations if len(each.runs) > 1 and len(each.losses) > 1]
     if not repeated:
         return Noise()
     with np.errstate(over="ignore", invalid="ignore"):  # losses may be as large as floats go
-        noise = _least_squares(repeated)
+        noise = _least_squares(repeated, scale)
     return noise if math.isfinite(noise.variance) else Noise()
 
 
-def _least_squares(repeated: list[Configuration]) -> Noise:
+def _least_squares(repeated: list[Configuration], scale: Callable[[float], float]) -> Noise:
     seeds = sorted({seed for each in repeated for seed in each.losses})
-    rows = [(i, seeds.index(s), loss) for i, each in enumerate(repeated) for s, loss in each.losses.items()]
+    rows = [(i, seeds.index(s), scale(loss)) for i, each in enumerate(repeated) for s, loss in each.losses.items()]
     effects = np.zeros(len(seeds))
     for _ in range(50):  # alternating means converge within a few rounds on such small tables
         levels = _means([(i, loss - effects[s]) for i, s, loss in rows], len(repeated))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from search_spaces import Point
 from tuning.strategy.diagnosis import FitState
@@ -90,22 +91,22 @@ class History:
         kept = (trial for trial in trials if trial.outcome is not Outcome.KILLED)
         return cls(tuple(sorted(kept, key=lambda trial: trial.number)))
 
-    @property
+    @cached_property
     def finished(self) -> tuple[TrialRecord, ...]:
         """Trials that used up budget."""
         return tuple(trial for trial in self.trials if trial.outcome.counts)
 
-    @property
+    @cached_property
     def pending(self) -> frozenset[Point]:
         """Points of running trials: taken, but without evidence yet."""
         return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
 
-    @property
+    @cached_property
     def pending_runs(self) -> frozenset[tuple[Point, int]]:
         """Points and seed indices of running trials."""
         return frozenset((trial.point, trial.seed_index) for trial in self.trials if trial.outcome is Outcome.RUNNING)
 
-    @property
+    @cached_property
     def points(self) -> frozenset[Point]:
         """Points that are finished or running: what must not be proposed again."""
         return frozenset(trial.point for trial in self.trials)

@@ -8,7 +8,7 @@ import numpy as np
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.cost import predicted_secs
-from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.model import GLOBAL_EVERY, candidates_of, expected_improvement, fit, relevant
 from tuning.strategy.moves import Proposal
@@ -19,17 +19,16 @@ _WHY_TIMED = "the model expects the largest improvement a second there"
 MODEL, GLOBAL_MODEL = "model", "global model"
 
 
-def ranked(space: SearchSpace, found: Sequence[Configuration], noise: Noise) -> list[Configuration]:
+def ranked(space: SearchSpace, found: Sequence[Configuration]) -> list[Configuration]:
     """The configurations that gave a value, by the model's mean, which the luck of one run moves little."""
     known = relevant(found)
-    means = fit(space, known, noise).predict([each.point for each in known])[0]
+    means = fit(space, known).predict([each.point for each in known])[0]
     return [known[i] for i in np.argsort(means, kind="stable")]
 
 
 def propose(
     space: SearchSpace,
     found: Sequence[Configuration],
-    noise: Noise,
     pending: frozenset[Point],
     seed: int,
     *,
@@ -41,11 +40,11 @@ def propose(
     """
     known = relevant(found)
     points = [each.point for each in known]
-    surrogate = fit(space, known, noise)
+    surrogate = fit(space, known)
     incumbent = known[int(surrogate.predict(points)[0].argmin())]
     if pending:
         liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
-        surrogate = fit(space, [*known, *liars], noise, surrogate.process.kernel_)
+        surrogate = fit(space, [*known, *liars], surrogate.process.kernel_)
     blocked = {each.point for each in found} | pending
     rng = np.random.default_rng([seed, len(blocked)])
     is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0

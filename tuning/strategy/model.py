@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 
 from search_spaces import Point, SearchSpace
-from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.evidence import Configuration, noise_of
 
 Array = NDArray[np.float64]
 
@@ -56,22 +56,24 @@ class Surrogate:
         return mean, np.sqrt(np.maximum(sd**2 - self.noise_sd**2, 1e-12))
 
 
-def fit(
-    space: SearchSpace, configurations: Sequence[Configuration], noise: Noise, kernel: Kernel | None = None
-) -> Surrogate:
+def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Kernel | None = None) -> Surrogate:
     """Fit the process to every run; what a seed does to all configurations is taken out first.
 
+    Losses that are all positive are seen through their logarithm: their luck multiplies, and so do their gains.
     With the kernel of an earlier fit only the data are new. Otherwise one length for all levers competes with a length
-    for each, which has to earn its parameters (Akaike's criterion): a few dozen noisy runs rarely tell them apart.
+    for each, which has to earn its parameters (Schwarz's criterion): a few dozen noisy runs rarely tell them apart.
     """
     points = [each.point for each in configurations for _ in each.losses]
-    losses = [loss - noise.seed_effects.get(seed, 0.0) for each in configurations for seed, loss in each.losses.items()]
+    is_positive = all(loss > 0 for each in configurations for loss in each.losses.values())
+    scale = math.log if is_positive else float
+    effects = _seed_effects(configurations, scale)
+    losses = [scale(loss) - effects.get(seed, 0.0) for each in configurations for seed, loss in each.losses.items()]
     warped, unit = _warped(np.array(losses))
     inputs = _unit_cube(space, points)
     if kernel is not None:
         process = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(inputs, warped)
         return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
-    most_noise = _most_noise(configurations, unit)
+    most_noise = _most_noise(configurations, unit, is_relative=is_positive)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         shared, separate = (
@@ -81,7 +83,8 @@ def fit(
             for length in (0.7, np.full(len(space.levers), 0.7))
         )
     gain = separate.log_marginal_likelihood_value_ - shared.log_marginal_likelihood_value_
-    process = separate if gain > len(space.levers) - 1 else shared
+    price = (len(space.levers) - 1) * math.log(len(losses)) / 2
+    process = separate if gain > price else shared
     return Surrogate(space, process, math.sqrt(process.kernel_.k2.noise_level))
 
 
@@ -90,9 +93,18 @@ def _kernel(length: float | Array, most_noise: float) -> Kernel:
     return smooth + WhiteKernel(most_noise / 10, (_LEAST_NOISE, most_noise))
 
 
-def _most_noise(configurations: Sequence[Configuration], unit: float) -> float:
+def _seed_effects(configurations: Sequence[Configuration], scale: Callable[[float], float]) -> dict[int, float]:
+    """What each seed adds to all, shrunk: a few pairs tell it only roughly."""
+    noise = noise_of(configurations, scale)
+    share = noise.n_freedoms / (noise.n_freedoms + 2)
+    return {seed: share * effect for seed, effect in noise.seed_effects.items()}
+
+
+def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_relative: bool) -> float:
     """The largest variance of a run's luck: its standard error on the validation examples where runs give one."""
-    given = [each.stderr for each in configurations if each.stderr is not None]
+    given = [
+        each.stderr / each.loss if is_relative else each.stderr for each in configurations if each.stderr is not None
+    ]
     if len(given) < len(configurations):
         return 2.0
     share = min(math.sqrt(float(np.mean(np.square(given)))) / unit, math.sqrt(2.0))

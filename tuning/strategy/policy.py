@@ -42,8 +42,8 @@ def next_action(history: History, space: SearchSpace, goal: Goal, plan: Plan = _
 
 
 def n_directional(space: SearchSpace) -> int:
-    """Trials after which the model takes over: enough to fit it to."""
-    return 12
+    """Trials after which the model takes over: two a lever, so that each was polled, and two."""
+    return max(12, 2 * len(space.levers) + 2)
 
 
 def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leader | None:
@@ -54,7 +54,7 @@ def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leade
     if confirmed is not None or not any(each.has_value for each in found):
         return confirmed
     if _is_model_due(found, space, plan):
-        return Leader(_ranked(found, space, race)[0], "the lowest loss by the local model")
+        return Leader(_ranked(found, space)[0], "the lowest loss by the local model")
     border = cross_border(found, space, frozenset())
     if not isinstance(border, Crossing):
         return Leader(min(found, key=lambda each: each.loss), "the lowest loss so far")
@@ -72,7 +72,7 @@ def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Act
         return Stop(border.why)
     race = Race(plan.n_race_seeds, noise_of(found))
     if _is_model_due(found, space, plan):
-        return _model_experiment(found, history, space, race, plan)
+        return _model_experiment(found, history, space, plan)
     state = _replayed(found, space, border, race)
     return _repeat(state, history) or _directional_experiment(state, history, border, goal, plan)
 
@@ -82,10 +82,10 @@ def _is_model_due(found: Sequence[Configuration], space: SearchSpace, plan: Plan
     return plan.use_model and n_trials >= n_directional(space) and n_complete >= 2
 
 
-def _ranked(found: Sequence[Configuration], space: SearchSpace, race: Race) -> list[Configuration]:
+def _ranked(found: Sequence[Configuration], space: SearchSpace) -> list[Configuration]:
     from tuning.strategy.local_model import ranked  # loads scikit-learn: no study needs it before this phase
 
-    return ranked(space, found, race.noise)
+    return ranked(space, found)
 
 
 def _climb(climb: Climb, found: Sequence[Configuration]) -> Suggest:
@@ -120,23 +120,17 @@ def _directional_experiment(state: BackOff, history: History, border: Crossing, 
     if proposal is None:
         found = configurations_of(history.finished)
         is_fit_possible = plan.use_model and sum(each.has_value for each in found) >= 2
-        return (
-            _model_experiment(found, history, state.space, state.race, plan)
-            if is_fit_possible
-            else Stop(exhausted(history))
-        )
+        return _model_experiment(found, history, state.space, plan) if is_fit_possible else Stop(exhausted(history))
     change = describe_change(state.space, state.incumbent.point, proposal.point)
     reason = f"{conclusion(state, border, goal)}; next: {proposal.why} ({change})"
     return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)
 
 
-def _model_experiment(
-    found: Sequence[Configuration], history: History, space: SearchSpace, race: Race, plan: Plan
-) -> Action:
+def _model_experiment(found: Sequence[Configuration], history: History, space: SearchSpace, plan: Plan) -> Action:
     """A new configuration by the model. No repeats here: the model itself averages over the luck of its neighbours."""
     from tuning.strategy.local_model import propose  # loads scikit-learn: no study needs it before this phase
 
-    leader, proposal = propose(space, found, race.noise, history.pending, plan.seed, is_timed=plan.is_timed)
+    leader, proposal = propose(space, found, history.pending, plan.seed, is_timed=plan.is_timed)
     if proposal is None:
         return Stop(exhausted(history))
     change = describe_change(space, leader.point, proposal.point)
@@ -147,10 +141,9 @@ def _confirm(history: History, space: SearchSpace, plan: Plan) -> Action:
     """The finalists are those of the search alone: what the confirmation shows must not choose whom it is about."""
     finished = history.finished
     searched = configurations_of(finished[: plan.n_search])
-    race = Race(plan.n_race_seeds, noise_of(searched))
     if not any(each.has_value for each in searched):
         return Stop(exhausted(history))
-    order = _ranked(searched, space, race) if _is_model_due(searched, space, plan) else _by_loss(searched)
+    order = _ranked(searched, space) if _is_model_due(searched, space, plan) else _by_loss(searched)
     now = {each.point: each for each in configurations_of(finished)}
     finalists = [now[each.point] for each in (*order, searched[0])]
     for configuration, seed in missing_runs(finalists, plan.n_confirm_seeds):

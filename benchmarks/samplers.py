@@ -23,7 +23,7 @@ import numpy as np
 import optuna
 
 from benchmarks.arms import OPTUNA_ARMS, OURS, RANDOM_TWICE, regrets_of_optuna_arm, regrets_of_ours
-from benchmarks.samplers_report import tables
+from benchmarks.samplers_report import picture, tables
 from benchmarks.tables import DEVELOPMENT, FCNET, HPOBENCH, Replay, load
 
 BUDGETS = (5, 10, 20, 40, 60)
@@ -128,8 +128,9 @@ def run(tasks: str, noise: float, curves: Path | None, arms: str, limit_secs: fl
 @_TASKS
 @_NOISE
 @_CURVES
-def show(tasks: str, noise: float, curves: Path | None) -> None:
-    """Print the tables as Markdown."""
+@click.option("--picture", "picture_path", type=click.Path(path_type=Path), default=None, help="Draw it there as well.")
+def show(tasks: str, noise: float, curves: Path | None, picture_path: Path | None) -> None:
+    """Print the tables as Markdown, and draw the means."""
     names = tasks_of(tasks, curves)
     regrets: dict[str, dict[str, list[list[float]]]] = {}
     for cell, result in sorted(kept().items(), key=lambda item: item[0].repetition):
@@ -140,6 +141,8 @@ def show(tasks: str, noise: float, curves: Path | None) -> None:
         arm: {task: np.array(rows) for task, rows in by_task.items()} for arm, by_task in regrets.items()
     }
     click.echo(tables(arrays, names, BUDGETS))
+    if picture_path is not None:
+        picture(arrays, names, BUDGETS).savefig(picture_path, dpi=100)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.statistics import contrast, holm, mean_ranks
@@ -22,6 +23,24 @@ def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> st
     if _OURS in complete:
         parts += [_contrast_table(complete, tasks, budgets), _task_table(complete, tasks, budgets)]
     return "\n\n".join(parts)
+
+
+def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> Figure:
+    """Mean regret over the budget; a line for each arm that ran on every task."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for arm, by_task in regrets.items():
+        if set(tasks) <= by_task.keys():
+            means = np.mean([by_task[task].mean(axis=0) for task in tasks], axis=0)
+            is_ours = arm == _OURS
+            axes.plot(
+                budgets, means, marker="o", label=arm, linewidth=3 if is_ours else 1.2, zorder=3 if is_ours else 2
+            )
+    axes.set(xscale="log", xlabel="trials, repeats and confirmation included", ylabel="regret, % of the median's")
+    axes.set_xticks(budgets, [str(n) for n in budgets])
+    axes.minorticks_off()
+    axes.legend(fontsize="small", ncols=2)
+    return figure
 
 
 def _mean_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from tuning.pruner import CatchUpPruner, can_catch_up
-from tuning.strategy.policy import Phase
+from tuning.strategy.actions import Phase
 from tuning.trial_attrs import DECISION, VALUE_STDERR
 
 FALLING = [1.0, 0.8, 0.7, 0.65, 0.62, 0.60]
@@ -39,7 +39,7 @@ def test_the_last_epoch_is_never_pruned() -> None:
     assert can_catch_up(FLAT, target=0.0, max_epochs=len(FLAT))
 
 
-def pruned(phase: Phase, *, stderr: float = 0.0, direction: str = "minimize") -> bool:
+def pruned(phase: Phase, *, move: str = "poll", stderr: float = 0.0, direction: str = "minimize") -> bool:
     """Whether a trial with the flat curve is pruned beside a best trial of 0.5 (1 - 0.5 when maximized)."""
     study = optuna.create_study(direction=direction, pruner=CatchUpPruner(max_epochs=30))
     distribution = FloatDistribution(0, 1)
@@ -47,7 +47,7 @@ def pruned(phase: Phase, *, stderr: float = 0.0, direction: str = "minimize") ->
         value=0.5, params={"x": 0.5}, distributions={"x": distribution}, user_attrs={VALUE_STDERR: stderr}
     )
     study.add_trial(best)
-    decision = {DECISION: {"phase": phase.value}}
+    decision = {DECISION: {"phase": phase.value, "move": move}}
     study.add_trial(
         create_trial(
             state=TrialState.RUNNING, params={"x": 0.1}, distributions={"x": distribution}, system_attrs=decision
@@ -59,10 +59,13 @@ def pruned(phase: Phase, *, stderr: float = 0.0, direction: str = "minimize") ->
     return trial.should_prune()
 
 
-def test_only_the_back_off_is_pruned() -> None:
-    """A network of phase 1 is there to overfit, not to win."""
+def test_only_the_search_is_pruned() -> None:
+    """A network of phase 1 is there to overfit, not to win; a repeat is there for its value."""
     assert pruned(Phase.BACK_OFF)
+    assert pruned(Phase.MODEL)
     assert not pruned(Phase.CROSS_BORDER)
+    assert not pruned(Phase.BACK_OFF, move="repeat")
+    assert not pruned(Phase.CONFIRM, move="repeat")
 
 
 def test_a_curve_within_the_noise_of_the_best_goes_on() -> None:

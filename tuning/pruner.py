@@ -2,7 +2,7 @@
 
 A learning curve flattens as it falls, so going on at its recent pace is more than it will do. A trial is pruned when
 even that pace, kept up to the last epoch, would leave it above the best value by more than the noise. Trials of phase
-1 are never pruned: they are there to overfit, not to win.
+1 are never pruned, since they are there to overfit, not to win; nor are repeats.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.strategy.policy import Phase
+from tuning.strategy.actions import REPEAT, Phase
 from tuning.trial_attrs import VALUE_STDERR, decision_of, is_maximized
 
 _PACE_EPOCHS = 3
@@ -33,7 +33,9 @@ class CatchUpPruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether the trial's reported values cannot catch up with the best complete trial's value."""
-        if decision_of(trial).get("phase") != Phase.BACK_OFF:
+        decision = decision_of(trial)
+        # A repeat is there for its value: pruned, it would leave the configuration with its lucky runs alone.
+        if decision.get("phase") not in (Phase.BACK_OFF, Phase.MODEL) or decision.get("move") == REPEAT:
             return False
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not complete:

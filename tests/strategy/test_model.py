@@ -81,6 +81,16 @@ def test_what_a_seed_does_to_all_is_taken_out(forest_space: SearchSpace) -> None
     assert alone < 0
 
 
+def test_it_stays_away_from_where_trials_were_pruned(forest_space: SearchSpace) -> None:
+    """All round the bottom of the bowl nothing gave a value."""
+    bottom: list[Point] = [(w, n / 10) for w in (3.0, 4.0, 5.0) for n in range(3, 8)]
+    pruned = [Configuration((TrialRecord(50 + i, point, Outcome.PRUNED),)) for i, point in enumerate(bottom)]
+    corners = [point for point in CORNERS if point not in bottom]
+    _, proposal = propose(forest_space, [*tried(forest_space, corners), *pruned], frozenset(), seed=0)
+    assert proposal is not None
+    assert proposal.point not in bottom
+
+
 def test_nothing_is_proposed_where_everything_was_tried(forest_space: SearchSpace) -> None:
     """The space has 66 points."""
     points: list[Point] = [(w, n) for w in forest_space.levers[0].grid() for n in forest_space.levers[1].grid()]

@@ -16,6 +16,8 @@ from tuning.strategy.moves import Proposal
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
 _WHY = "the model expects the largest improvement there"
 _WHY_TIMED = "the model expects the largest improvement a second there"
+_HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as the worst: stay away
+_MOST_HOPELESS = 30
 MODEL, GLOBAL_MODEL = "model", "global model"
 
 
@@ -40,8 +42,10 @@ def propose(
     """
     known = relevant(found)
     points = [each.point for each in known]
+    worst = max(each.loss for each in known)
+    known += [_liar(each.point, worst) for each in found if each.outcome in _HOPELESS][-_MOST_HOPELESS:]
     surrogate = fit(space, known)
-    incumbent = known[int(surrogate.predict(points)[0].argmin())]
+    incumbent = known[int(surrogate.predict(points)[0].argmin())]  # one of those with a value: they come first
     if pending:
         liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
         surrogate = fit(space, [*known, *liars], surrogate.process.kernel_)
@@ -61,5 +65,5 @@ def propose(
 
 
 def _liar(point: Point, loss: float) -> Configuration:
-    """A running trial, taken to end as the incumbent did, so that no other worker goes to the same place."""
+    """A trial without a value, taken to have one: a running one the incumbent's, so that no other worker goes there."""
     return Configuration((TrialRecord(0, point, Outcome.COMPLETE, loss),))

@@ -105,7 +105,7 @@ def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_rela
     given = [
         each.stderr / each.loss if is_relative else each.stderr for each in configurations if each.stderr is not None
     ]
-    if len(given) < len(configurations):
+    if 2 * len(given) < len(configurations):
         return 2.0
     share = min(math.sqrt(float(np.mean(np.square(given)))) / unit, math.sqrt(2.0))
     return max(share**2, 10 * _LEAST_NOISE)

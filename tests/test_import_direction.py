@@ -124,7 +124,7 @@ def test_models_know_nothing_of_tuning() -> None:
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("tuning.strategy", {"numpy", "scipy", "sklearn", "search_spaces", "tuning.strategy"}),
+        ("tuning.strategy", {"numpy", "scipy", "sklearn", "threadpoolctl", "search_spaces", "tuning.strategy"}),
         ("tuning.evaluation", {"numpy", "scipy", "tuning.evaluation"}),
         ("tuning.sampler", {"optuna", "numpy", "search_spaces", "tuning.strategy", "tuning.trial_attrs"}),
         ("tuning.trial_attrs", {"optuna", "numpy", "search_spaces", "tuning.strategy"}),

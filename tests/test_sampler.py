@@ -299,7 +299,7 @@ def median_secs(sampler: OverfitBackoffSampler, n_trials: int) -> float:
 
 @pytest.mark.parametrize(
     ("use_model", "n_trials", "limit_secs"),
-    [(False, 100, 0.020), (True, 100, 0.300), (True, 10_000, 0.100)],
+    [(False, 100, 0.020), (True, 100, 0.300), pytest.param(True, 10_000, 0.100, marks=pytest.mark.slow)],
     ids=["direction", "model", "long history"],
 )
 def test_a_suggestion_takes_milliseconds(use_model: bool, n_trials: int, limit_secs: float) -> None:

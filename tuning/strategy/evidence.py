@@ -56,14 +56,16 @@ class Configuration:
         """Whether the first run crossed the border."""
         return self.first.crossed_border
 
-    @cached_property
+    @property
     def outcome(self) -> Outcome:
         """Complete if any run gave a value, else how the first one ended."""
-        return Outcome.COMPLETE if self.has_value else self.first.outcome
+        return Outcome.COMPLETE if self.has_value else self.runs[0].outcome
 
     @property
     def has_value(self) -> bool:
         """Whether any run gave a value."""
+        if len(self.runs) == 1:  # nearly all of a long history
+            return self.runs[0].outcome is Outcome.COMPLETE
         return any(run.outcome is Outcome.COMPLETE for run in self.runs)
 
     @cached_property

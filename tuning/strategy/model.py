@@ -22,6 +22,7 @@ from scipy import optimize, stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.evidence import Configuration, noise_of
@@ -74,7 +75,8 @@ def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Ker
         process = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(inputs, warped)
         return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
     most_noise = _most_noise(configurations, unit, is_relative=is_positive)
-    with warnings.catch_warnings():
+    # One thread: such small matrices cost more to share out than to factorize, and the sums keep their order.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         shared, separate = (
             GaussianProcessRegressor(_kernel(length, most_noise), alpha=1e-6, optimizer=_few_iterations).fit(

@@ -96,7 +96,7 @@ def samplers() -> None:
 _TASKS = click.option("--tasks", type=click.Choice(["development", "report", "curves"]), default="report")
 _NOISE = click.option("--noise", type=float, default=0.0, help="Added to every value, in units of the median's regret.")
 _CURVES = click.option("--curves", type=click.Path(path_type=Path), default=None, help="Folder of curves-*.npz.")
-_ARMS = click.option("--arms", default="", help="Comma-separated; all by default.")
+_ARMS = click.option("--arms", default="", help="Separated by semicolons; all by default.")
 
 
 @samplers.command()
@@ -110,7 +110,7 @@ def run(tasks: str, noise: float, curves: Path | None, arms: str, limit_secs: fl
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     begun, known = time.monotonic(), kept()
-    chosen = set(arms.split(",")) if arms else {*OPTUNA_ARMS, *OURS}
+    chosen = set(arms.split(";")) if arms else {*OPTUNA_ARMS, *OURS}
     missing = [each for each in cells(tasks_of(tasks, curves), noise) if each.arm in chosen and each not in known]
     _RESULTS.parent.mkdir(exist_ok=True)
     with _RESULTS.open("a", encoding="utf-8") as file:

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "search_spaces", "tuning")
-COMMANDS = {"tuning.search", "tuning.export"}
+COMMANDS = {"tuning.search", "tuning.export", "tuning.explain"}
 HEAVY = ("keras", "mlflow", "optuna", "sklearn", "tensorflow", "tensorflow_hub")
 
 
@@ -124,7 +124,7 @@ def test_models_know_nothing_of_tuning() -> None:
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("tuning.strategy", {"numpy", "scipy", "search_spaces", "tuning.strategy"}),
+        ("tuning.strategy", {"numpy", "scipy", "sklearn", "threadpoolctl", "search_spaces", "tuning.strategy"}),
         ("tuning.evaluation", {"numpy", "scipy", "tuning.evaluation"}),
         ("tuning.sampler", {"optuna", "numpy", "search_spaces", "tuning.strategy", "tuning.trial_attrs"}),
         ("tuning.trial_attrs", {"optuna", "numpy", "search_spaces", "tuning.strategy"}),

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_spaces import mlp_space
 from tuning.pruner import CatchUpPruner
+from tuning.strategy.actions import Phase
 from tuning.strategy.history import Outcome
-from tuning.strategy.policy import Phase
 from tuning.trial_attrs import DECISION, EXPECTED_VALUE, VALUE_STDERR, history_of
 
 FLAT = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9]
@@ -22,11 +22,11 @@ def best_trial(value: float = 0.5, stderr: float = 0.0) -> FrozenTrial:
     return create_trial(value=value, params={"x": 0.5}, distributions=DISTRIBUTIONS, user_attrs={VALUE_STDERR: stderr})
 
 
-def pruned(phase: Phase | None, *, stderr: float = 0.0, direction: str = "minimize") -> bool:
+def pruned(phase: Phase | None, *, move: str = "poll", stderr: float = 0.0, direction: str = "minimize") -> bool:
     """Whether a trial with the flat curve is pruned beside a best trial of 0.5 (1 - 0.5 when maximized)."""
     study = optuna.create_study(direction=direction, pruner=CatchUpPruner(max_epochs=30))
     study.add_trial(best_trial(stderr=stderr))
-    decision = {DECISION: {"phase": phase.value}} if phase else {}
+    decision = {DECISION: {"phase": phase.value, "move": move}} if phase else {}
     study.add_trial(
         create_trial(state=TrialState.RUNNING, params={"x": 0.1}, distributions=DISTRIBUTIONS, system_attrs=decision)
     )
@@ -36,8 +36,11 @@ def pruned(phase: Phase | None, *, stderr: float = 0.0, direction: str = "minimi
     return trial.should_prune()
 
 
-def test_only_phase_1_is_spared() -> None:
-    """A network of phase 1 is there to overfit, not to win; a study without phases is pruned as the back-off is."""
+def test_only_phase_1_and_repeats_are_spared() -> None:
+    """A network of phase 1 is there to overfit, not to win, a repeat for its value; without phases all are pruned."""
+    assert pruned(Phase.MODEL)
+    assert not pruned(Phase.BACK_OFF, move="repeat")
+    assert not pruned(Phase.CONFIRM, move="repeat")
     assert pruned(Phase.BACK_OFF)
     assert pruned(None)
     assert not pruned(Phase.CROSS_BORDER)

@@ -9,8 +9,8 @@ from optuna.trial import Trial
 
 from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
 from tuning import OverfitBackoffSampler
-from tuning.strategy.policy import Stop, Suggest
-from tuning.trial_attrs import decision_of
+from tuning.strategy.actions import Stop, Suggest
+from tuning.trial_attrs import decision_of, seed_index
 
 MLP = mlp_space()
 TINY = SearchSpace(
@@ -34,8 +34,8 @@ def study_of(space: SearchSpace) -> optuna.Study:
 
 
 def configurations(study: optuna.Study) -> list[tuple[Any, ...]]:
-    """The configurations of all trials; one that runs may not have all of its parameters yet."""
-    return [tuple(sorted(trial.params.items())) for trial in study.trials]
+    """Configuration and seed index of all trials; one that runs may not have all of its parameters yet."""
+    return [(*sorted(trial.params.items()), seed_index(trial)) for trial in study.trials]
 
 
 def broken(params: dict[str, Any]) -> float:
@@ -62,10 +62,10 @@ def test_parallel_threads_never_try_a_configuration_twice() -> None:
 
 
 def test_a_study_ends_by_itself_when_nothing_is_left() -> None:
-    """Nine configurations need no thousand trials; `next_action` says why."""
+    """Nine configurations, and two repeats to see that there is no noise; `next_action` says why."""
     study = study_of(TINY)
     study.optimize(suggesting(TINY, lambda p: 1.0 + abs(p["width"] - 2) + abs(p["noise"] - 0.5)), n_trials=1000)
-    assert len(study.trials) <= 9
+    assert len(study.trials) <= 11
     assert {"width": 2, "noise": 0.5} == study.best_params
     action = OverfitBackoffSampler(TINY).next_action(study)
     assert isinstance(action, Stop)
@@ -100,17 +100,16 @@ def test_a_study_with_enqueued_trials_left_does_not_end() -> None:
 
 
 def test_whoever_asks_on_gets_every_untried_configuration_and_then_declared_repeats() -> None:
-    """A random untried one while there is one; then the best again, and it says so."""
+    """An untried one while there is one; then the best again, with another seed each time, and it says so."""
     study = study_of(TINY)
-    for _ in range(11):
+    for _ in range(13):
         trial = study.ask(TINY.distributions())
         study.tell(trial, 1.0 + trial.params["noise"] + abs(trial.params["width"] - 2))
-    moves = [decision_of(trial)["move"] for trial in study.trials]
-    assert 9 == len(set(configurations(study)[:9]))
-    assert "random" in moves[:9]
-    assert ["repeat"] * 2 == moves[9:]
-    assert [{"width": 2, "noise": 0.0}] * 2 == [trial.params for trial in study.trials[9:]]
-    assert "no configuration is left" in decision_of(study.trials[-1])["reason"]
+    assert 13 == len(set(configurations(study)))
+    assert 9 == len({tuple(trial.params.values()) for trial in study.trials})
+    last = study.trials[-1]
+    assert ("repeat", {"width": 2, "noise": 0.0}) == (decision_of(last)["move"], last.params)
+    assert "no configuration is left" in decision_of(last)["reason"]
 
 
 def test_a_waiting_enqueued_trial_is_not_proposed_meanwhile() -> None:

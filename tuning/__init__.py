@@ -1,6 +1,7 @@
 """Hyperparameter tuning for Keras: overfit on purpose, then back off, as an Optuna study compared in MLflow.
 
-`python -m tuning.search` runs a study; `OverfitBackoffSampler` is the strategy for any Optuna study.
+`python -m tuning.search` runs a study; `OverfitBackoffSampler` is the strategy for any Optuna study, and
+`seed_index(trial)` says which seed of its list a trial is to be trained with.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuning.sampler import OverfitBackoffSampler
+    from tuning.trial_attrs import seed_index
 
-__all__ = ["OverfitBackoffSampler"]
+__all__ = ["OverfitBackoffSampler", "seed_index"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the sampler (and Optuna with it) only when it is asked for."""
+    """Import what needs Optuna only when it is asked for."""
     if name == "OverfitBackoffSampler":
         from tuning.sampler import OverfitBackoffSampler
 
         return OverfitBackoffSampler
+    if name == "seed_index":
+        from tuning.trial_attrs import seed_index
+
+        return seed_index
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -37,7 +37,12 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
     Raises:
         SearchError: If the study, its data or its weights are not there, or the target is not ours to replace.
     """
-    from tuning.study_store import DATA_ARGUMENT, FINGERPRINT, load_study  # Optuna: only after the options were parsed
+    from tuning.study_store import (  # Optuna: only after the options were parsed
+        DATA_ARGUMENT,
+        FINGERPRINT,
+        SHIPPED_TRIAL,
+        load_study,
+    )
 
     found = load_study(root, name, storage)
     if not any(trial.state.name == "COMPLETE" for trial in found.get_trials(deepcopy=False)):
@@ -58,7 +63,8 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
     from tuning.weights import WeightStore
 
     check_target(target)
-    best = found.best_trial
+    number = found.user_attrs.get(SHIPPED_TRIAL, found.best_trial.number)  # before the study's end: the best so far
+    best = found.get_trials(deepcopy=False)[number]
     model = best_model(dataset, best.params, fingerprint["seed"])
     WeightStore(study_dir(root, name) / "weights").load(best.number, model)
     about = {"study": name, "trial": best.number, "params": best.params, "data_sha256": dataset.digest}

@@ -10,14 +10,16 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from tuning import processes
+from tuning.argument import argument
 from tuning.console import result_text
 from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
 from tuning.export_target import Exported
 from tuning.opening import Search, notes
-from tuning.report import markdown, save_picture
+from tuning.report import markdown, save_lever_picture, save_picture
 from tuning.result import Comparison, SearchResult, write_json
-from tuning.study_store import N_TEST_OPENINGS, n_counted
+from tuning.strategy.actions import Goal
+from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
 RESULT_FILE = "result.json"
 TEXT_FILE = "result.txt"  # the same as it was printed
@@ -39,7 +41,10 @@ def recorded_result(search: Search) -> str | None:
 
 def finish(search: Search, stop_reason: str, begun: float) -> str:
     """Open the test set, compare and export in another process, and write all of it down."""
-    settings, dataset, best = search.settings, search.dataset, search.study.best_trial
+    settings, dataset = search.settings, search.dataset
+    number = search.weights.first_kept(search.sampler.ranking(search.study))
+    search.study.set_user_attr(SHIPPED_TRIAL, number)
+    best = search.study.get_trials(deepcopy=False)[number]
     # Counted before it is opened: a kill in between must not hide an opening.
     n_openings = search.study.user_attrs.get(N_TEST_OPENINGS, 0) + 1
     search.study.set_user_attr(N_TEST_OPENINGS, n_openings)
@@ -86,11 +91,14 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
         write_json(path, result.as_dict())
     trials = search.study.get_trials(deepcopy=False)
     picture = save_picture(folder / "study.png", trials, search.settings, search.space)
+    goal = Goal(search.settings.goal.name, search.settings.goal.maximize)
+    steps = list(argument(trials, search.space, goal))
+    levers = save_lever_picture(folder / "levers.png", steps, goal, search.settings.study)
     note = markdown(result, trials, search.settings)
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
     try:
-        search.mirror.finish(result, note, [folder / RESULT_FILE, picture])
+        search.mirror.finish(result, note, [folder / RESULT_FILE, picture, levers])
     except StorageError as error:
         return f"{text}\n{error} Trials that are missing there are sent when the study is resumed."
     return text

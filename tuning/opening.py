@@ -51,7 +51,10 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
     check_store(_store(settings))
     loading = _loading_baseline(settings, dataset, context)
     space = mlp_space()
-    sampler = OverfitBackoffSampler(space, settings.seed, settings.goal.name)
+    is_timed = settings.timeout_secs is not None
+    sampler = OverfitBackoffSampler(
+        space, settings.seed, settings.goal.name, n_trials=settings.n_trials, is_timed=is_timed
+    )
     study = open_study(settings, sampler, _fingerprint(settings, dataset, space))
     study.set_user_attr(
         DATA_ARGUMENT,

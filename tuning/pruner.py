@@ -3,8 +3,8 @@
 >>> import optuna
 >>> study = optuna.create_study(pruner=CatchUpPruner(max_epochs=30))
 
-The rule itself is `tuning/strategy/catch_up.py`. Trials of phase 1 are never pruned: they are there to overfit, not to
-win. A study without phases is pruned from its first complete trial on.
+The rule itself is `tuning/strategy/catch_up.py`. Trials of phase 1 are never pruned, since they are there to overfit,
+not to win; nor are repeats. A study without phases is pruned from its first complete trial on.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from tuning.strategy.actions import REPEAT, Phase
 from tuning.strategy.catch_up import MIN_EPOCHS, Incumbent, Verdict, judge
-from tuning.strategy.policy import Phase
 from tuning.trial_attrs import VALUE_STDERR, decision_of, is_maximized
 
 
@@ -49,7 +49,9 @@ class CatchUpPruner(BasePruner):
         # The cheap questions first: the best trial is searched among all trials, and this runs after every epoch.
         if not MIN_EPOCHS <= len(trial.intermediate_values) < self._max_epochs:
             return None
-        if decision_of(trial).get("phase") == Phase.CROSS_BORDER:
+        decision = decision_of(trial)
+        # A repeat is there for its value: pruned, it would leave the configuration with its lucky runs alone.
+        if decision.get("phase") == Phase.CROSS_BORDER or decision.get("move") == REPEAT:
             return None
         maximize = is_maximized(study)
         best = _best_trial(study)

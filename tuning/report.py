@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import SearchSpace
+from tuning.argument import Step
+from tuning.pictures.lever_picture import LeverStep, lever_picture
 from tuning.pictures.study_picture import TrialPoint, study_picture
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Settings
-from tuning.strategy.policy import Phase, describe_change
+from tuning.strategy.actions import Goal, Phase
+from tuning.strategy.reasons import describe_change
 from tuning.trial_attrs import FIT_STATE, decision_of, outcome_of
 
 
@@ -52,6 +56,20 @@ def save_picture(path: Path, trials: Sequence[FrozenTrial], settings: Settings, 
     return path
 
 
+def save_lever_picture(path: Path, steps: Sequence[Step], goal: Goal, study: str) -> Path:
+    """Draw each lever's measured response into a PNG file and return its path."""
+    sign = -1.0 if goal.maximize else 1.0
+    shown = [
+        LeverStep(step.lever, step.before, step.after, sign * before, sign * after, step.response.reaction.value)
+        for step in steps
+        if step.lever is not None and step.response is not None
+        for before, after in [(step.loss_before, step.loss_after)]
+        if math.isfinite(before) and math.isfinite(after)
+    ]
+    lever_picture(shown, goal.monitor, study).savefig(path, dpi=100)
+    return path
+
+
 def _points(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> list[TrialPoint]:
     points, best = [], float("inf")
     by_number = {trial.number: trial for trial in trials}
@@ -72,7 +90,8 @@ def _change(trial: FrozenTrial, by_number: dict[int, FrozenTrial], space: Search
     base = by_number.get(decision.get("base", -1))
     if base is None:
         return str(decision.get("move", "enqueued"))
-    return describe_change(space, space.point(base.params), space.point(trial.params)).replace("->", "→")
+    change = describe_change(space, space.point(base.params), space.point(trial.params)).replace("->", "→")
+    return change or str(decision.get("move", ""))
 
 
 def _curves(trial: FrozenTrial) -> dict[str, list[float]]:

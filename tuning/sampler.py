@@ -27,12 +27,12 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import SearchSpace
-from tuning.strategy.history import History, Outcome
-from tuning.strategy.policy import Action, Goal, Phase, Stop, Suggest, next_action
-from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
-
-REPEAT = "repeat"  # the only move that proposes a known configuration, when no other is left
+from search_spaces import Params, SearchSpace
+from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.evidence import configurations_of
+from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.policy import leader_of, next_action
+from tuning.trial_attrs import DECISION, enqueued_coordinates, is_maximized, outcome_of, record_of
 
 # Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
 # even have ended by then.
@@ -49,15 +49,37 @@ class OverfitBackoffSampler(BaseSampler):
         space: The levers with their roles; the objective must suggest them with the space's distributions.
         seed: Seed of the few random choices (a lever outside the space; nothing left to try by direction).
         monitor: What the objective is called in the reasons.
+        n_trials: Trials that the study is to have in the end; with it, the last fifth confirms the best configurations
+            and the start on the same seeds.
+        n_seeds: Seeds on which a better-looking configuration is repeated before it is believed; 1 never repeats, None
+            leaves it to the length of the study. An objective reads its seed with `tuning.seed_index(trial)`.
+        use_model: Whether a Gaussian process takes over from the directional search once there are enough trials.
+        is_timed: Whether the budget is time: the process then weighs what it expects against the seconds it takes, so
+            that decisions depend on measured durations too.
+
+    Raises:
+        ValueError: If a count is below 1.
 
     Source:
         The phases and the step rule are those of `tuning/strategy/`.
     """
 
-    def __init__(self, space: SearchSpace, seed: int = 0, monitor: str = "objective") -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,
+        monitor: str = "objective",
+        *,
+        n_trials: int | None = None,
+        n_seeds: int | None = None,
+        use_model: bool = True,
+        is_timed: bool = False,
+    ) -> None:
         self._space = space
         self._seed = seed
         self._monitor = monitor
+        self._plan = Plan(n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, is_timed=is_timed, seed=seed)
+        self._memo = Memo()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All levers are decided together; called once, right before the trial's first suggestion."""
@@ -68,17 +90,30 @@ class OverfitBackoffSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Decide on the next configuration, publish the decision with its reason, and return it.
 
+        Of a search space that is not the sampler's own, what it does not know is sampled at random.
+
         Raises:
             ValueError: If the study has more than one objective.
         """
         self._raise_error_if_multi_objective(study)
+        own = {
+            name for name, distribution in self._space.distributions().items() if search_space.get(name) == distribution
+        }
+        params = self._decided_params(study, trial) if own else {}
+        return {
+            name: params[name] if name in own else self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+        }
+
+    def _decided_params(self, study: Study, trial: FrozenTrial) -> Params:
         enqueued = enqueued_coordinates(trial, self._space)
         for _ in range(_MAX_RACES):
             history = self._history(study, leave_out=trial.number)
-            decision = self._decide(history, self._goal(study), enqueued)
+            decision = self._decide(history, study, enqueued)
             self._publish(study, trial, decision)
-            others = self._history(study, leave_out=trial.number).points
-            if decision.move == REPEAT or decision.point not in others:
+            seen = {trial.number, *(record.number for record in history.finished)}
+            news = [other for other in _all_trials(study) if other.number not in seen]
+            if not _is_taken(decision, self._memo.history(news, self._space, maximize=is_maximized(study))):
                 break
         return self._space.params(decision.point)
 
@@ -100,18 +135,34 @@ class OverfitBackoffSampler(BaseSampler):
         ended = copy.copy(trial)
         ended.state, ended.values = state, values
         trials = [t for t in _all_trials(study) if t.number != trial.number]
-        history = history_of([*trials, ended], self._space, maximize=is_maximized(study))
-        if isinstance(next_action(history, self._space, self._goal(study)), Stop) and not history.pending:
+        history = self._memo.history([*trials, ended], self._space, maximize=is_maximized(study))
+        if isinstance(self._next(history, study), Stop) and not history.pending:
             with contextlib.suppress(RuntimeError):  # `study.ask` outside `study.optimize`: the caller decides
                 study.stop()
 
     def next_action(self, study: Study) -> Action:
         """What would be tried next, or why nothing would: for loops that ask before they start a trial."""
-        return next_action(self._history(study), self._space, self._goal(study))
+        return self._next(self._history(study), study)
 
-    def _decide(self, history: History, goal: Goal, enqueued: Mapping[int, float]) -> Suggest:
+    def ranking(self, study: Study) -> list[int]:
+        """Numbers of the trials that may be shipped, best first: of each configuration the first complete run.
+
+        The first is the leader of the strategy; the others follow by their configuration's mean value.
+        """
+        history = self._history(study)
+        leader = leader_of(history, self._space, self._plan)
+        found = [each for each in configurations_of(history.finished) if each.has_value]
+        found.sort(key=lambda each: each.loss)
+        if leader is not None:
+            found.sort(key=lambda each: each.point != leader.configuration.point)
+        return [next(run.number for run in each.runs if run.outcome is Outcome.COMPLETE) for each in found]
+
+    def _next(self, history: History, study: Study) -> Action:
+        return self._memo.action(history, self._space, Goal(self._monitor, is_maximized(study)), self._plan)
+
+    def _decide(self, history: History, study: Study, enqueued: Mapping[int, float]) -> Suggest:
         """The policy's next experiment, with the enqueued coordinates in the place of its own."""
-        action = next_action(history, self._space, goal)
+        action = self._next(history, study)
         if isinstance(action, Stop):
             return self._anywhere(history, action.reason, enqueued)
         point = tuple(enqueued.get(j, x) for j, x in enumerate(action.point))
@@ -135,7 +186,8 @@ class OverfitBackoffSampler(BaseSampler):
             return Suggest(untried, Phase.BACK_OFF, "random", None, f"{why}; a random untried configuration")
         best = history.best.point if history.best else self._space.start_point()
         again = tuple(enqueued.get(j, x) for j, x in enumerate(best))
-        return Suggest(again, Phase.BACK_OFF, REPEAT, None, f"{why}; no configuration is left: a repeat")
+        n_runs = sum(record.point == again for record in history.trials)
+        return Suggest(again, Phase.BACK_OFF, REPEAT, None, f"{why}; no configuration is left: a repeat", n_runs)
 
     def _publish(self, study: Study, trial: FrozenTrial, decision: Suggest) -> None:
         published = {
@@ -143,6 +195,7 @@ class OverfitBackoffSampler(BaseSampler):
             "move": decision.move,
             "base": decision.base,
             "reason": decision.reason,
+            "seed_index": decision.seed_index,
             "params": self._space.params(decision.point),
         }
         # Private, but the way of Optuna's own samplers: a public setter does not exist since Optuna 5.
@@ -150,10 +203,45 @@ class OverfitBackoffSampler(BaseSampler):
 
     def _history(self, study: Study, leave_out: int | None = None) -> History:
         trials = [trial for trial in _all_trials(study) if trial.number != leave_out]
-        return history_of(trials, self._space, maximize=is_maximized(study))
+        return self._memo.history(trials, self._space, maximize=is_maximized(study))
 
-    def _goal(self, study: Study) -> Goal:
-        return Goal(self._monitor, is_maximized(study))
+
+class Memo:
+    """What was computed before and would be computed again; it decides nothing and can be thrown away at any time.
+
+    A finished trial is immutable, so its record is kept; an action is a function of the history, so the last is kept.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[int, bool], TrialRecord | None] = {}
+        self._last: tuple[History, Goal, Plan, Action] | None = None
+
+    def history(self, trials: Sequence[FrozenTrial], space: SearchSpace, *, maximize: bool) -> History:
+        """The strategy's history: every trial that is a point of the space."""
+        records = (self._record(trial, space, maximize=maximize) for trial in trials)
+        return History.of(record for record in records if record is not None)
+
+    def action(self, history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+        """The policy's answer."""
+        last = self._last
+        if last is None or last[:3] != (history, goal, plan):
+            last = self._last = (history, goal, plan, next_action(history, space, goal, plan))
+        return last[3]
+
+    def _record(self, trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
+        if not trial.state.is_finished():
+            return record_of(trial, space, maximize=maximize)
+        key = (trial._trial_id, maximize)
+        if key not in self._records:
+            self._records[key] = record_of(trial, space, maximize=maximize)
+        return self._records[key]
+
+
+def _is_taken(decision: Suggest, others: History) -> bool:
+    """Whether another worker decided on the same at the same moment: the point, or of a repeat the very run."""
+    if decision.move == REPEAT:
+        return (decision.point, decision.seed_index) in others.pending_runs
+    return any(record.point == decision.point for record in others.trials)
 
 
 def _all_trials(study: Study) -> list[FrozenTrial]:

@@ -25,6 +25,9 @@ from tuning.workers import Worker
 # How often a search that waits for the trials of another process looks whether they have ended.
 _POLL_SECS = 1.0
 
+# Weights of so many configurations stay on disk: repeats may still change which is the best.
+_N_KEPT = 5
+
 
 @dataclass(frozen=True)
 class Halt:
@@ -124,8 +127,8 @@ class SearchLoop:
         self._to_mirror.append(event.number)
         best = best_of(self._study)
         self.view.ended(self._trials.frozen(event.number), best)
-        if best is not None:
-            self.search.weights.clean(self._study.get_trials(deepcopy=False), best.number)
+        ranking = self.search.sampler.ranking(self._study)
+        self.search.weights.clean(self._study.get_trials(deepcopy=False), ranking[:_N_KEPT])
         return True
 
     def _mirror(self) -> None:

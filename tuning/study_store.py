@@ -24,6 +24,7 @@ from tuning.workers import WORKER, Worker, is_alive_elsewhere, is_gone
 FINGERPRINT = "fingerprint"  # user attribute of a study: what makes its trials comparable
 DATA_ARGUMENT = "data_argument"  # user attribute of a study: what `--data` loads its data again
 N_TEST_OPENINGS = "n_test_openings"  # user attribute of a study: how often its test set was opened
+SHIPPED_TRIAL = "shipped_trial"  # number of the trial whose weights were compared and exported
 
 # A lock that outlived its process (kill -9) is broken after this long; writing a line takes milliseconds.
 _LOCK_GRACE_SECS = 10

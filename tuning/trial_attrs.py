@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import History, Outcome, TrialRecord
 
-DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, reason, params
+DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, reason, seed_index, params
 
 OUTCOME = "outcome"  # how the trial ended, in the words of `Outcome`
 OUTCOME_REASON = "outcome_reason"  # why, in one sentence
@@ -32,6 +32,17 @@ _FIXED_PARAMS = "fixed_params"  # Optuna's own system attribute of enqueued and 
 def decision_of(trial: FrozenTrial) -> dict[str, Any]:
     """The sampler's decision on a trial: phase, move, base, reason, params; empty for a foreign trial."""
     return dict(trial.system_attrs.get(DECISION, {}))
+
+
+def seed_index(trial: Trial | FrozenTrial) -> int:
+    """Which seed of the study's list to train a trial with: 0, or more where the trial is a declared repeat.
+
+    Call it after the trial's parameters were suggested: the decision comes with them. Two configurations that ran
+    with the same seed index are compared as a pair, so use `seed + seed_index(trial)`, or a fixed list of seeds.
+    """
+    if isinstance(trial, Trial):  # whose system attributes have no public name since Optuna 5
+        return int(trial.storage.get_trial_system_attrs(trial._trial_id).get(DECISION, {}).get("seed_index", 0))
+    return int(trial.system_attrs.get(DECISION, {}).get("seed_index", 0))
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:
@@ -63,6 +74,8 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         state=FitState(state) if state else None,
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),
+        seed_index=seed_index(trial),
+        secs=trial.duration.total_seconds() if trial.duration is not None else None,
     )
 
 

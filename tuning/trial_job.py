@@ -17,10 +17,17 @@ from tuning.strategy.history import Outcome
 
 @dataclass(frozen=True)
 class TrialJob:
-    """A trial to train: its number in the study and its configuration."""
+    """A trial to train.
+
+    Args:
+        number: Its number in the study.
+        params: Its configuration.
+        seed_index: Which seed of the study's list to train with, >= 0.
+    """
 
     number: int
     params: Params
+    seed_index: int = 0
 
 
 @dataclass(frozen=True)

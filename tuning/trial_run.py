@@ -62,8 +62,9 @@ class TrialRunner:
             if why := watch(EpochReport(job.number, epoch, metrics)):
                 raise Pruned(why)
 
-        # Every trial trains with the same seed: what two configurations share of their luck cancels in the comparison.
-        seed = self.settings.seed
+        # The first run of every configuration has the same seed, and so has the second: what two configurations share
+        # of their luck cancels in the comparison.
+        seed = self.settings.seed + job.seed_index
         model = build_mlp(params, input_format(self.data), self.data.n_classes, seed)
         batch_size, precision = self.settings.batch_size, self.settings.precision
         plan = TrainingPlan(rate, seed, self.settings.max_epochs, goal.metric, batch_size, precision=precision)

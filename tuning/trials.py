@@ -19,7 +19,7 @@ from tuning.engine.metrics import EpochMetrics, value_stderr
 from tuning.pruner import CatchUpPruner
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
-from tuning.trial_attrs import EXPECTED_VALUE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of
+from tuning.trial_attrs import EXPECTED_VALUE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of, seed_index
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.workers import WORKER, Worker
 
@@ -53,7 +53,7 @@ class RunningTrials:
         trial = self.study.ask(self.space.distributions())
         self._trials[trial.number] = trial
         trial.set_user_attr(WORKER, self.worker.as_attr())
-        return TrialJob(trial.number, trial.params)
+        return TrialJob(trial.number, trial.params, seed_index(trial))
 
     def decision(self, number: int) -> Mapping[str, Any]:
         """Why a running trial is tried."""

@@ -1,10 +1,10 @@
-"""The weights of the best trial so far: the very ones that were scored, kept on disk until a better trial comes."""
+"""The weights of the best trials so far: the very ones that were scored, kept on disk until better trials come."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ class WeightStore:
         """Write a trial's weights, whole or not at all, before the trial is told.
 
         The files of other trials stay until the next clean-up: a kill between here and the end of the trial must
-        leave the weights of whichever trial is the best one then.
+        leave the weights of whichever trial is the best one then, and whether a configuration is the best shows only
+        with its repeats.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
@@ -50,13 +51,25 @@ class WeightStore:
                 f"The weights of trial {number} are not in {self.folder.name}/ (kept: {kept})."
             ) from error
 
-    def clean(self, trials: Sequence[FrozenTrial], best: int) -> None:
-        """Remove the weights of all ended trials but the best one.
+    def first_kept(self, ranking: Sequence[int]) -> int:
+        """The first of these trials whose weights are here.
+
+        Raises:
+            ExportError: If none are.
+        """
+        kept = set(self._kept())
+        number = next((number for number in ranking if number in kept), None)
+        if number is None:
+            raise ExportError(f"No weights of this study's trials are in {self.folder.name}/.")
+        return number
+
+    def clean(self, trials: Sequence[FrozenTrial], kept: Collection[int]) -> None:
+        """Remove the weights of all ended trials but these.
 
         Those of a running trial stay: it may have written them and not yet told its value. So do those of a trial
         that is not among `trials` yet.
         """
-        ended = {trial.number for trial in trials if trial.state.is_finished()} - {best}
+        ended = {trial.number for trial in trials if trial.state.is_finished()} - set(kept)
         for path in self.folder.glob("*.npz"):
             match = _FILE_NAME.fullmatch(path.name)
             if match and int(match[1]) in ended:

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 
 from search_spaces import Lever, Params, Role, Scale, SearchSpace
+from tuning.strategy.actions import Goal, Plan, Stop, Suggest
 from tuning.strategy.history import History, TrialRecord
-from tuning.strategy.policy import Goal, Stop, Suggest, next_action
+from tuning.strategy.policy import next_action
 
 Objective = Callable[[Params], dict[str, Any]]
 """The fields of `TrialRecord` that a trial of this configuration ends with."""
+
+
+DIRECTION_ALONE = Plan(n_seeds=1, use_model=False)
 
 
 @dataclass
@@ -33,21 +37,25 @@ class Search:
         return min(self.trials, key=lambda trial: trial.loss)
 
 
-def _play(objective: Objective, space: SearchSpace, n_trials: int = 60, goal: Goal | None = None) -> Search:
+def _play(
+    objective: Objective, space: SearchSpace, n_trials: int = 60, goal: Goal | None = None, plan: Plan = DIRECTION_ALONE
+) -> Search:
     search = Search()
     for number in range(n_trials):
-        action = next_action(History.of(search.trials), space, goal or Goal("val_loss"))
+        action = next_action(History.of(search.trials), space, goal or Goal("val_loss"), plan)
         if isinstance(action, Stop):
             return replace(search, stop=action)
         search.suggestions.append(action)
         fields = objective(space.params(action.point))
-        search.trials.append(TrialRecord(number, action.point, base=action.base, **fields))
+        search.trials.append(
+            TrialRecord(number, action.point, base=action.base, seed_index=action.seed_index, **fields)
+        )
     return search
 
 
 @pytest.fixture(scope="session")
 def play() -> Callable[..., Search]:
-    """Plays a search: `play(objective, space, n_trials=60, goal=None)`."""
+    """Plays a search: `play(objective, space, n_trials=60, goal=None, plan=DIRECTION_ALONE)`."""
     return _play
 
 

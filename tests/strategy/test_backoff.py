@@ -7,6 +7,7 @@ import pytest
 from search_spaces import Point, Role, SearchSpace, mlp_space
 from tuning.strategy.backoff import BackOff, begin, first_sign, lever_order, moved_lever
 from tuning.strategy.diagnosis import FitState
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.moves import Proposal, next_experiment
 from tuning.strategy.reaction import Reaction
@@ -19,13 +20,13 @@ GAINS = {"strong": 8.0, "weak": 9.0}
 LOSSES = {"mild": 11.0, "strong": 12.0}
 
 
-def trial(number: int, width: float, noise: float, value: float | None, base: int | None = None) -> TrialRecord:
+def trial(number: int, width: float, noise: float, value: float | None, base: int | None = None) -> Configuration:
     """Return an overfitting trial, or without a value a failed one."""
     outcome = Outcome.FAILED if value is None else Outcome.COMPLETE
-    return TrialRecord(number, (width, noise), outcome, value, stderr=1.0, state=OVERFIT, base=base)
+    return Configuration((TrialRecord(number, (width, noise), outcome, value, stderr=1.0, state=OVERFIT, base=base),))
 
 
-def begun(space: SearchSpace, *known: TrialRecord, noise: float = 0.0) -> BackOff:
+def begun(space: SearchSpace, *known: Configuration, noise: float = 0.0) -> BackOff:
     """Return phase 2 before its first experiment, at width 2^3 with a value of 10."""
     return begin(space, trial(0, 3.0, noise, 10.0), known)
 

@@ -5,6 +5,7 @@ import pytest
 from search_spaces import Point, SearchSpace, mlp_space
 from tuning.strategy.border import Climb, Crossing, Unreachable, cross_border
 from tuning.strategy.diagnosis import FitState
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
 
 SPACE = mlp_space()
@@ -16,29 +17,31 @@ def at(**params: float) -> Point:
     return SPACE.point({**SPACE.start(), **params})
 
 
-def fits(number: int, point: Point, value: float = 0.1) -> TrialRecord:
+def fits(number: int, point: Point, value: float = 0.1) -> Configuration:
     """Return a network under the border."""
-    return TrialRecord(number, point, value=value, state=FitState.FIT)
+    return Configuration((TrialRecord(number, point, value=value, state=FitState.FIT),))
 
 
-def overfits(number: int, point: Point, value: float = 0.1) -> TrialRecord:
+def overfits(number: int, point: Point, value: float = 0.1) -> Configuration:
     """Return a network over the border."""
-    return TrialRecord(number, point, value=value, state=FitState.OVERFIT_CONFIDENCE, crossed_border=True)
+    return Configuration(
+        (TrialRecord(number, point, value=value, state=FitState.OVERFIT_CONFIDENCE, crossed_border=True),)
+    )
 
 
-def failed(number: int, point: Point, outcome: Outcome = Outcome.FAILED) -> TrialRecord:
+def failed(number: int, point: Point, outcome: Outcome = Outcome.FAILED) -> Configuration:
     """Return a trial without a value."""
-    return TrialRecord(number, point, outcome)
+    return Configuration((TrialRecord(number, point, outcome),))
 
 
-def climbed(*trials: TrialRecord, pending: frozenset[Point] = frozenset(), space: SearchSpace = SPACE) -> Climb:
+def climbed(*trials: Configuration, pending: frozenset[Point] = frozenset(), space: SearchSpace = SPACE) -> Climb:
     """Return the next experiment of phase 1, which must not be over."""
     step = cross_border(trials, space, pending)
     assert isinstance(step, Climb)
     return step
 
 
-def crossed(*trials: TrialRecord) -> Crossing:
+def crossed(*trials: Configuration) -> Crossing:
     """Return the end of phase 1, which must be over."""
     step = cross_border(trials, SPACE)
     assert isinstance(step, Crossing)
@@ -95,16 +98,19 @@ def test_what_follows_cannot_reopen_the_phase() -> None:
 
 def test_without_train_metrics_the_start_is_taken_for_the_border() -> None:
     """A study that diagnoses no fit is steered by its values alone."""
-    end = crossed(TrialRecord(0, START, value=0.1), TrialRecord(1, at(dropout=0.2), value=0.05))
+    end = crossed(
+        Configuration((TrialRecord(0, START, value=0.1),)),
+        Configuration((TrialRecord(1, at(dropout=0.2), value=0.05),)),
+    )
     assert (0, 1) == (end.trial.number, end.n_trials)
 
 
 @pytest.mark.parametrize(
     "diverged",
-    [failed(0, START, Outcome.DIVERGED), TrialRecord(0, START, value=2.3, state=FitState.DIVERGED)],
+    [failed(0, START, Outcome.DIVERGED), Configuration((TrialRecord(0, START, value=2.3, state=FitState.DIVERGED),))],
     ids=["without a value", "with a value no better than guessing"],
 )
-def test_after_divergence_the_learning_rate_falls(diverged: TrialRecord) -> None:
+def test_after_divergence_the_learning_rate_falls(diverged: Configuration) -> None:
     """Two thirds of a decade, at the same capacity; then the climb goes on from there."""
     lower = climbed(diverged)
     assert at(learning_rate_scale=0.215) == lower.point
@@ -135,7 +141,7 @@ def test_a_start_that_does_not_fit_into_memory_is_made_smaller() -> None:
 
 def test_when_everything_fails_it_gives_up() -> None:
     """An objective that cannot run ends the search after a few trials, not after its budget."""
-    trials: list[TrialRecord] = []
+    trials: list[Configuration] = []
     while isinstance(step := cross_border(trials, SPACE), Climb):
         trials.append(failed(len(trials), step.point))
     assert isinstance(step, Unreachable)
@@ -149,3 +155,10 @@ def test_at_the_largest_network_the_best_is_the_start() -> None:
     end = crossed(fits(0, at(units=2048, layers=5), 0.1), fits(1, at(units=2048, layers=6), 0.2))
     assert (0, 2) == (end.trial.number, end.n_trials)
     assert "no bigger network" in end.why
+
+
+def test_a_long_history_under_the_border_ends_the_climb() -> None:
+    """Forty trials of another sampler are enough to know: the best of them is the start, and it costs no time."""
+    trials = [fits(number, (float(number), 1.0), value=10.0 - number / 100) for number in range(10_000)]
+    end = crossed(*trials)
+    assert (39, 40) == (end.trial.number, end.n_trials)

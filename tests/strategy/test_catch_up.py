@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning.strategy.catch_up import Incumbent, forecast, judge
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import TrialRecord
 from tuning.strategy.reaction import Reaction, measure
 
@@ -83,7 +84,8 @@ def test_the_target_is_where_a_strong_loss_begins() -> None:
     base = TrialRecord(0, (0.0,), value=0.5, stderr=0.01)
 
     def reaction(value: float) -> Reaction:
-        return measure(base, TrialRecord(1, (1.0,), value=value, stderr=0.01)).reaction
+        challenger = TrialRecord(1, (1.0,), value=value, stderr=0.01)
+        return measure(Configuration((base,)), Configuration((challenger,))).reaction
 
     assert Reaction.STRONG_LOSS is reaction(incumbent.target + 1e-6)
     assert Reaction.LOSS is reaction(incumbent.target - 1e-6)

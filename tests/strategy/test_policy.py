@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces import Params, SearchSpace, mlp_space
+from tuning.strategy.actions import REPEAT, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import History, Outcome, TrialRecord
-from tuning.strategy.policy import Goal, Phase, Stop, Suggest, describe_change, next_action
+from tuning.strategy.policy import describe_change, next_action
 
 MLP = mlp_space()
 GOAL = Goal("val_loss")
+DIRECTION_ALONE = Plan(n_seeds=1, use_model=False)
 BEST = MLP.point({"units": 512, "layers": 2, "dropout": 0.4, "l2": 1e-5, "learning_rate_scale": 1.0})
 
 
@@ -136,7 +138,7 @@ def test_with_everything_running_the_reason_says_so(forest_space: SearchSpace) -
     grids = [lever.grid() for lever in forest_space.levers]
     points = [(width, noise) for width in grids[0] for noise in grids[1]]
     running = [TrialRecord(i, point, Outcome.RUNNING) for i, point in enumerate(points, 1)]
-    action = next_action(History.of([start, *running]), forest_space, GOAL)
+    action = next_action(History.of([start, *running]), forest_space, GOAL, DIRECTION_ALONE)
     assert Stop("nothing left to try until the running trials end") == action
 
 
@@ -185,29 +187,38 @@ def scripted(endings: list[dict[str, Any]]) -> Callable[[Params], dict[str, Any]
     return lambda params: endings[next(count) % len(endings)]
 
 
-@settings(max_examples=25, deadline=None)
+PLANS = (DIRECTION_ALONE, Plan(n_seeds=2, n_trials=30))
+"""Without and with repeats, model and confirmation."""
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
+@settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=60))
-def test_nothing_is_proposed_twice_and_all_lies_on_the_grid(
-    play: Callable[..., Any], endings: list[dict[str, Any]]
+def test_no_run_is_proposed_twice_and_all_lies_on_the_grid(
+    play: Callable[..., Any], plan: Plan, endings: list[dict[str, Any]]
 ) -> None:
-    """Over sixty trials, whatever their values and outcomes."""
-    search = play(scripted(endings), MLP)
+    """Whatever their values and outcomes: a configuration comes again as a declared repeat with another seed only."""
+    search = play(scripted(endings), MLP, 30, plan=plan)
     points = [suggestion.point for suggestion in search.suggestions]
-    assert len(points) == len(set(points))
+    runs = [(suggestion.point, suggestion.seed_index) for suggestion in search.suggestions]
+    assert len(runs) == len(set(runs))
+    new = [suggestion.point for suggestion in search.suggestions if suggestion.move != REPEAT]
+    assert len(new) == len(set(new))
     assert points == [MLP.point(MLP.params(point)) for point in points]
     assert points == [MLP.snap(point) for point in points]
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
+@settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=20), st.lists(st.integers(0, 20), max_size=5))
 def test_killed_trials_leave_no_trace(
-    play: Callable[..., Any], endings: list[dict[str, Any]], places: list[int]
+    play: Callable[..., Any], plan: Plan, endings: list[dict[str, Any]], places: list[int]
 ) -> None:
     """Inserted anywhere, they shift numbers and change neither points nor reasons."""
-    search = play(scripted(endings), MLP, n_trials=20)
+    search = play(scripted(endings), MLP, n_trials=20, plan=plan)
     for n_trials in range(len(search.suggestions)):
         shifted = with_killed(search.trials[:n_trials], places)
-        action = next_action(History.of(shifted), MLP, GOAL)
+        action = next_action(History.of(shifted), MLP, GOAL, plan)
         suggestion = search.suggestions[n_trials]
         assert isinstance(action, Suggest)
         assert (suggestion.point, suggestion.move, suggestion.reason) == (action.point, action.move, action.reason)

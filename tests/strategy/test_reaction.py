@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.reaction import Reaction, measure, react, vertex
 
 LOSSES = st.floats(-1e300, 1e300)
-BASE = TrialRecord(0, (0.0,), value=1.0, stderr=0.1)
+BASE = Configuration((TrialRecord(0, (0.0,), value=1.0, stderr=0.1),))
 
 
-def challenger(value: float | None, stderr: float | None = 0.1, outcome: Outcome = Outcome.COMPLETE) -> TrialRecord:
+def challenger(value: float | None, stderr: float | None = 0.1, outcome: Outcome = Outcome.COMPLETE) -> Configuration:
     """Return a trial one step beside the base."""
-    return TrialRecord(1, (1.0,), outcome, value, stderr)
+    return Configuration((TrialRecord(1, (1.0,), outcome, value, stderr),))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_without_standard_errors_one_percent_of_the_value_is_noise(value: float,
 
 def test_the_same_value_is_flat_whatever_the_noise() -> None:
     """A zero over a zero is no reaction."""
-    zero = TrialRecord(0, (0.0,), value=0.0)
+    zero = Configuration((TrialRecord(0, (0.0,), value=0.0),))
     assert Reaction.FLAT is measure(zero, challenger(0.0, stderr=None)).reaction
 
 
@@ -87,7 +88,8 @@ def test_any_value_beats_a_base_without_one() -> None:
 @given(LOSSES, LOSSES, st.floats(0, 1e300))
 def test_every_pair_of_values_gets_a_reaction(base: float, value: float, stderr: float) -> None:
     """No overflow, no NaN, and swapping the two swaps gain and loss."""
-    a, b = TrialRecord(0, (0.0,), value=base, stderr=stderr), TrialRecord(1, (1.0,), value=value, stderr=stderr)
+    a = Configuration((TrialRecord(0, (0.0,), value=base, stderr=stderr),))
+    b = Configuration((TrialRecord(1, (1.0,), value=value, stderr=stderr),))
     assert measure(a, b).z == -measure(b, a).z
 
 

@@ -19,8 +19,10 @@ from dataclasses import dataclass, field, replace
 
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import Outcome, TrialRecord
-from tuning.strategy.reaction import Reaction, Response, measure
+from tuning.strategy.evidence import Configuration
+from tuning.strategy.history import Outcome
+from tuning.strategy.racing import Race
+from tuning.strategy.reaction import Reaction, Response
 
 _OVERFIT = (FitState.OVERFIT_CONFIDENCE, FitState.OVERFIT_DECISIONS, FitState.CAPACITY_REACHED)
 _UNDERFIT = (FitState.UNDERFIT, FitState.UNDERTRAINED)
@@ -40,8 +42,8 @@ class LeverMemory:
 class Experiment:
     """One finished experiment and what followed from it."""
 
-    trial: TrialRecord
-    base: TrialRecord
+    trial: Configuration
+    base: Configuration
     lever: int | None  # None where more than one lever moved
     response: Response
     accepted: bool
@@ -52,13 +54,15 @@ class BackOff:
     """The state of phase 2, private to one decision; build it with `begin`."""
 
     space: SearchSpace
-    incumbent: TrialRecord
+    incumbent: Configuration
     levers: list[LeverMemory]
-    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    trials: dict[int, Configuration] = field(default_factory=dict)
+    race: Race = field(default_factory=Race)
     focus: int | None = None
     cycle_start: Point = ()
     n_accepted: int = 0
     last: Experiment | None = None
+    challenger: Configuration | None = None
 
     @property
     def visited(self) -> set[Point]:
@@ -70,15 +74,17 @@ class BackOff:
         at = self.incumbent.point
         return any(at[j] > self.space.levers[j].bottom for j in self.space.indices(Role.REGULARIZATION))
 
-    def absorb(self, trial: TrialRecord) -> None:
+    def absorb(self, trial: Configuration) -> None:
         """Learn from one finished trial.
 
         What a lever does is measured from the trial's own base; whether it is taken, against the incumbent, which
         another worker may have replaced since the trial was proposed.
         """
         base = self.incumbent if trial.base is None else self.trials.get(trial.base, self.incumbent)
-        lever, response = moved_lever(base.point, trial.point), measure(base, trial)
+        lever, response = moved_lever(base.point, trial.point), self.race.measure(base, trial)
         accepted = self._is_accepted(trial)
+        if accepted and not self.race.is_settled(self.incumbent, trial):
+            self.challenger, accepted = self.race.better(self.incumbent, self.challenger, trial), False
         is_beside = accepted or base is self.incumbent
         self.trials[trial.number] = trial
         self.last = Experiment(trial, base, lever, response, accepted)
@@ -95,18 +101,18 @@ class BackOff:
         The cycle starts from the best trial where that is surely better: one from under the border, say.
         """
         best = self._best()
-        if measure(self.incumbent, best).reaction.is_gain:
+        if self.race.measure(self.incumbent, best).reaction.is_gain and self.race.is_settled(self.incumbent, best):
             self.incumbent = best
         self.levers = [replace(memory, resting=False, lost=frozenset()) for memory in self.levers]
         self.cycle_start, self.n_accepted, self.focus = self.incumbent.point, 0, None
 
-    def _best(self) -> TrialRecord:
+    def _best(self) -> Configuration:
         return min(self.trials.values(), key=lambda trial: trial.loss)
 
-    def _is_accepted(self, trial: TrialRecord) -> bool:
+    def _is_accepted(self, trial: Configuration) -> bool:
         if trial.outcome is not Outcome.COMPLETE or trial.point == self.incumbent.point:
             return False
-        response = measure(self.incumbent, trial)
+        response = self.race.measure(self.incumbent, trial)
         if response.reaction is not Reaction.FLAT:
             return response.reaction.is_gain
         # Within the noise the smaller network wins, and the better mean among equals: a bigger one has to show that
@@ -114,10 +120,10 @@ class BackOff:
         growth = [trial.point[j] - self.incumbent.point[j] for j in self.space.indices(Role.CAPACITY)]
         if any(change > 0 for change in growth):
             return False
-        ties_with_best = measure(self._best(), trial).z > -1
+        ties_with_best = self.race.measure(self._best(), trial).z > -1
         return response.improvement > 0 or (ties_with_best and any(change < 0 for change in growth))
 
-    def _accept(self, trial: TrialRecord) -> None:
+    def _accept(self, trial: Configuration) -> None:
         self.incumbent = trial
         self.n_accepted += 1
         # The other levers stand at a new place: what lost there may win here.
@@ -142,11 +148,13 @@ class BackOff:
         )
 
 
-def begin(space: SearchSpace, start: TrialRecord, known: Iterable[TrialRecord]) -> BackOff:
+def begin(
+    space: SearchSpace, start: Configuration, known: Iterable[Configuration], race: Race | None = None
+) -> BackOff:
     """The state before phase 2's first experiment: phase 1's trials are known points around the start."""
     memories = [LeverMemory(lever.first_step) for lever in space.levers]
     trials = {trial.number: trial for trial in (*known, start)}
-    return BackOff(space, start, memories, trials, cycle_start=start.point)
+    return BackOff(space, start, memories, trials, race or Race(), cycle_start=start.point)
 
 
 def moved_lever(base: Point, point: Point) -> int | None:

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.evidence import Configuration
+from tuning.strategy.history import Outcome
+
+# No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
+_MAX_TRIALS = 40
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Climb:
 class Crossing:
     """Phase 1 is over: the back-off starts from `trial`, which was the `n_trials`-th one."""
 
-    trial: TrialRecord
+    trial: Configuration
     n_trials: int
     why: str
 
@@ -42,7 +46,7 @@ class Unreachable:
 
 
 def cross_border(
-    trials: Sequence[TrialRecord], space: SearchSpace, pending: frozenset[Point] = frozenset()
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point] = frozenset()
 ) -> Climb | Crossing | Unreachable:
     """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
 
@@ -51,11 +55,16 @@ def cross_border(
     """
     if not trials:
         return _start(space, pending)
-    for n in range(1, len(trials)):
+    for n in range(1, min(len(trials), _MAX_TRIALS + 1)):
         step = _after(trials[:n], space, frozenset())
         if isinstance(step, Crossing):
             return step
-    return _after(trials, space, pending)
+    if len(trials) <= _MAX_TRIALS:
+        return _after(trials, space, pending)
+    trained = _trained(trials[:_MAX_TRIALS])
+    if not trained:
+        return Unreachable("no configuration could be trained")
+    return Crossing(min(trained, key=lambda trial: trial.loss), _MAX_TRIALS, "no network has overfitted so far")
 
 
 def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable:
@@ -71,14 +80,14 @@ def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable
     return Climb(point, "raise capacity", "the start is being tried by another worker: try the next bigger network")
 
 
-def _crossing_reason(trial: TrialRecord) -> str:
+def _crossing_reason(trial: Configuration) -> str:
     if trial.state is None:
         return "without train metrics the border cannot be seen, so the start is taken for it"
     return f"the network is over the border ({trial.state.replace('_', ' ')})"
 
 
 def _after(
-    trials: Sequence[TrialRecord], space: SearchSpace, pending: frozenset[Point]
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point]
 ) -> Climb | Crossing | Unreachable:
     """What follows from the last of these trials, none of which ended the phase before."""
     last = trials[-1]
@@ -94,7 +103,7 @@ def _after(
         higher = shifted(at, space, Role.CAPACITY, +1, visited)
         if higher:
             return Climb(higher, "raise capacity", _climb_reason(last))
-    trained = [t for t in trials if t.outcome is Outcome.COMPLETE and t.state is not FitState.DIVERGED]
+    trained = _trained(trials)
     if trained:
         return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), _end_reason(last))
     smaller = shifted(at, space, Role.CAPACITY, -1, visited)
@@ -103,24 +112,28 @@ def _after(
     return Unreachable("no configuration could be trained")
 
 
+def _trained(trials: Sequence[Configuration]) -> list[Configuration]:
+    return [t for t in trials if t.outcome is Outcome.COMPLETE and t.state is not FitState.DIVERGED]
+
+
 def _unregularized(point: Point, space: SearchSpace) -> Point:
     """The point as unregularized as the start: an enqueued trial may have been something else."""
     regularization, start = space.indices(Role.REGULARIZATION), space.start_point()
     return tuple(start[j] if j in regularization else x for j, x in enumerate(point))
 
 
-def _end_reason(last: TrialRecord) -> str:
+def _end_reason(last: Configuration) -> str:
     if last.outcome is Outcome.COMPLETE and last.state is not FitState.DIVERGED:
         return "no bigger network can be tried, so the best one is the start"
     return f"the bigger network gave {_without_value(last)}, so the best one is the start"
 
 
-def _without_value(last: TrialRecord) -> str:
+def _without_value(last: Configuration) -> str:
     outcome = Outcome.DIVERGED if last.outcome is Outcome.COMPLETE else last.outcome
     return f"no value ({outcome.replace('_', ' ')})"
 
 
-def _climb_reason(trial: TrialRecord) -> str:
+def _climb_reason(trial: Configuration) -> str:
     state = "unknown" if trial.state is None else trial.state.replace("_", " ")
     return f"the network does not overfit yet ({state}): raise capacity before any regularization"
 

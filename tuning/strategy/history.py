@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from search_spaces import Point
 from tuning.strategy.diagnosis import FitState
@@ -46,9 +47,12 @@ class TrialRecord:
         state: Fit state by the diagnosis, if there is one.
         crossed_border: Whether the trial fits its training set perfectly or overfits.
         base: Number of the trial from which this one was an experiment, as the decision recorded it.
+        seed_index: Which seed of the study's list the trial was trained with, >= 0.
+        secs: Duration of the trial, if known.
 
     Raises:
-        ValueError: If a complete trial has no finite value, or a standard error is negative or not finite.
+        ValueError: If a complete trial has no finite value, a standard error is negative or not finite, or the seed
+            index is negative.
     """
 
     number: int
@@ -59,12 +63,16 @@ class TrialRecord:
     state: FitState | None = None
     crossed_border: bool = False
     base: int | None = None
+    seed_index: int = 0
+    secs: float | None = None
 
     def __post_init__(self) -> None:
         if self.outcome is Outcome.COMPLETE and (self.value is None or not math.isfinite(self.value)):
             raise ValueError(f"A complete trial needs a finite value, got {self.value} for trial {self.number}.")
         if self.stderr is not None and not 0 <= self.stderr < math.inf:
             raise ValueError(f"`stderr` must be >= 0 and finite, got {self.stderr} for trial {self.number}.")
+        if self.seed_index < 0:
+            raise ValueError(f"`seed_index` must be >= 0, got {self.seed_index} for trial {self.number}.")
 
     @property
     def loss(self) -> float:
@@ -85,17 +93,22 @@ class History:
         kept = (trial for trial in trials if trial.outcome is not Outcome.KILLED)
         return cls(tuple(sorted(kept, key=lambda trial: trial.number)))
 
-    @property
+    @cached_property
     def finished(self) -> tuple[TrialRecord, ...]:
         """Trials that used up budget."""
         return tuple(trial for trial in self.trials if trial.outcome.counts)
 
-    @property
+    @cached_property
     def pending(self) -> frozenset[Point]:
         """Points of running trials: taken, but without evidence yet."""
         return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
 
-    @property
+    @cached_property
+    def pending_runs(self) -> frozenset[tuple[Point, int]]:
+        """Points and seed indices of running trials."""
+        return frozenset((trial.point, trial.seed_index) for trial in self.trials if trial.outcome is Outcome.RUNNING)
+
+    @cached_property
     def points(self) -> frozenset[Point]:
         """Points that are finished or running: what must not be proposed again."""
         return frozenset(trial.point for trial in self.trials)

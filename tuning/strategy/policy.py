@@ -1,9 +1,11 @@
 """The strategy: trials in, the next action with its reason out. Pure; imports neither Keras nor MLflow nor Optuna.
 
-    trials --> phase 1, cross the border --> phase 2, directional back-off --> Stop
-               (border.py)                   (backoff.py, moves.py)
+    trials --> cross the border --> back off, directional --> local model --> confirm --> Stop
+               (border.py)          (backoff.py, moves.py)    (local_model.py) (confirmation.py)
 
-Phases are not stored anywhere: phase 1 ends with the first trial that overfits, which the history shows.
+What decides which phase it is, all of it read from the history: the border ends with the first trial that overfits;
+the back-off with the number of trials (`n_directional`); the search with the reserve of the budget
+(`Plan.n_reserved`). Repeats (racing.py) come in between, wherever a gain may be luck.
 
 >>> from search_spaces import mlp_space
 >>> next_action(History.of([]), mlp_space(), Goal("val_loss")).reason
@@ -12,130 +14,147 @@ Phases are not stored anywhere: phase 1 ends with the first trial that overfits,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 
-from search_spaces import Point, SearchSpace
-from tuning.strategy.backoff import BackOff, Experiment, begin
+from search_spaces import SearchSpace
+from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.backoff import BackOff, begin
 from tuning.strategy.border import Climb, Crossing, cross_border
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.confirmation import Leader, confirmed_leader, missing_runs
+from tuning.strategy.evidence import Configuration, configurations_of, noise_of
+from tuning.strategy.history import History
 from tuning.strategy.moves import next_experiment
-from tuning.strategy.reaction import Reaction
+from tuning.strategy.racing import Race
+from tuning.strategy.reasons import conclusion, describe_change, exhausted
+
+_PLAN = Plan()
 
 
-class Phase(StrEnum):
-    """What the search is doing."""
-
-    CROSS_BORDER = "cross the border"
-    BACK_OFF = "back off"
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The objective's name, and its sign where it is maximized (values arrive here as losses)."""
-
-    monitor: str
-    maximize: bool = False
-
-    def show(self, loss: float) -> str:
-        """A loss in the objective's own terms."""
-        return f"{-loss if self.maximize else loss:.4g}"
-
-
-@dataclass(frozen=True)
-class Suggest:
-    """Try this configuration next.
-
-    Args:
-        point: Configuration in natural coordinates.
-        phase: What the search is doing.
-        move: The kind of experiment: start, raise capacity, poll, keep going, vertex, pattern, coupled, ...
-        base: Number of the trial from which this is an experiment; None for the first.
-        reason: What the last experiment showed and why this one follows, in words and numbers. It names no trial
-            numbers: a killed and retried trial shifts them and must change nothing else.
-    """
-
-    point: Point
-    phase: Phase
-    move: str
-    base: int | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Nothing is left to try, and why."""
-
-    reason: str
-
-
-Action = Suggest | Stop
-
-
-def next_action(history: History, space: SearchSpace, goal: Goal) -> Action:
+def next_action(history: History, space: SearchSpace, goal: Goal, plan: Plan = _PLAN) -> Action:
     """Decide what to try next from the history alone."""
-    border = cross_border(history.finished, space, history.pending)
+    if plan.n_search is not None and len(history.trials) >= plan.n_search and plan.n_reserved:
+        return _confirm(history, space, plan)
+    action = _search(history, space, goal, plan)
+    if isinstance(action, Stop) and plan.n_reserved and not history.pending:
+        confirming = _confirm(history, space, plan)  # the search ended before its budget did
+        return confirming if isinstance(confirming, Suggest) else action
+    return action
+
+
+def n_directional(space: SearchSpace) -> int:
+    """Trials after which the model takes over: two a lever, so that each was polled, and two."""
+    return max(12, 2 * len(space.levers) + 2)
+
+
+def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leader | None:
+    """The configuration to ship after these trials, judged by its mean; None if no trial gave a value."""
+    found = configurations_of(history.finished)
+    race = Race(plan.n_race_seeds, noise_of(found))
+    confirmed = confirmed_leader(found, plan.n_confirm_seeds, race) if plan.n_reserved else None
+    if confirmed is not None or not any(each.has_value for each in found):
+        return confirmed
+    if _is_model_due(found, space, plan):
+        return Leader(_ranked(found, space)[0], "the lowest loss by the local model")
+    border = cross_border(found, space, frozenset())
+    if not isinstance(border, Crossing):
+        return Leader(min(found, key=lambda each: each.loss), "the lowest loss so far")
+    incumbent = _replayed(found, space, border, race).incumbent
+    equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
+    return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")
+
+
+def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+    found = configurations_of(history.finished)
+    border = cross_border(found, space, history.pending)
     if isinstance(border, Climb):
-        return _climb(border, history)
+        return _climb(border, found)
     if not isinstance(border, Crossing):
         return Stop(border.why)
-    state = _replayed(history, space, border)
-    proposal = next_experiment(state, history.pending)
-    if proposal is None:
-        return Stop(_exhausted(history))
-    change = describe_change(space, state.incumbent.point, proposal.point)
-    reason = f"{_conclusion(state, border, goal)}; next: {proposal.why} ({change})"
-    return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)
+    race = Race(plan.n_race_seeds, noise_of(found))
+    if _is_model_due(found, space, plan):
+        return _model_experiment(found, history, space, plan)
+    state = _replayed(found, space, border, race)
+    return _repeat(state, history) or _directional_experiment(state, history, border, goal, plan)
 
 
-def describe_change(space: SearchSpace, before: Point, after: Point) -> str:
-    """The levers that differ, as `dropout 0 -> 0.2, units 256 -> 512`."""
-    pairs = zip(space.levers, before, after, strict=True)
-    return ", ".join(f"{lever.name} {lever.value(a):g} -> {lever.value(b):g}" for lever, a, b in pairs if a != b)
+def _is_model_due(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
+    n_trials, n_complete = sum(len(each.runs) for each in found), sum(each.has_value for each in found)
+    return plan.use_model and n_trials >= n_directional(space) and n_complete >= 2
 
 
-def _climb(climb: Climb, history: History) -> Suggest:
-    base = history.finished[-1].number if history.finished else None
-    return Suggest(climb.point, Phase.CROSS_BORDER, climb.move, base, climb.why)
+def _ranked(found: Sequence[Configuration], space: SearchSpace) -> list[Configuration]:
+    from tuning.strategy.local_model import ranked  # loads scikit-learn: no study needs it before this phase
+
+    return ranked(space, found)
 
 
-def _replayed(history: History, space: SearchSpace, border: Crossing) -> BackOff:
-    """Fold the finished trials: those of phase 1 as neighbours of the start, then each later one in turn."""
-    finished = history.finished
-    state = begin(space, border.trial, finished[: border.n_trials])
-    for trial in finished[border.n_trials :]:
+def _climb(climb: Climb, found: Sequence[Configuration]) -> Suggest:
+    return Suggest(climb.point, Phase.CROSS_BORDER, climb.move, found[-1].number if found else None, climb.why)
+
+
+def _replayed(found: Sequence[Configuration], space: SearchSpace, border: Crossing, race: Race) -> BackOff:
+    """Fold the configurations: those of phase 1 as neighbours of the start, then each later one in turn."""
+    state = begin(space, border.trial, found[: border.n_trials], race)
+    for configuration in found[border.n_trials :]:
         next_experiment(state, frozenset())  # starts the cycles that had started when this trial was proposed
-        state.absorb(trial)
+        state.absorb(configuration)
     return state
 
 
-def _exhausted(history: History) -> str:
-    if history.pending:
-        return "nothing left to try until the running trials end"
-    return "nothing left to try: every neighbour of the best configuration was tried and none is better"
+def _repeat(state: BackOff, history: History) -> Suggest | None:
+    """The next run of the race between the incumbent and the challenger that looks better, unless it runs already."""
+    if state.challenger is None:
+        return None
+    configuration, seed = state.race.next_run(state.incumbent, state.challenger)
+    if (configuration.point, seed) in history.pending_runs:
+        return None
+    who = "the incumbent" if configuration is state.incumbent else "the challenger"
+    change = describe_change(state.space, state.incumbent.point, state.challenger.point)
+    z = state.race.measure(state.incumbent, state.challenger).z
+    reason = f"{change} looks better (z = {z:+.2f}), which may be luck: repeat {who} with seed {seed + 1}"
+    return Suggest(configuration.point, Phase.BACK_OFF, REPEAT, configuration.number, reason, seed)
 
 
-def _conclusion(state: BackOff, border: Crossing, goal: Goal) -> str:
-    if state.last is None:
-        return f"{border.why}: back off from here"
-    return _experiment_sentence(state.space, state.last, goal)
+def _directional_experiment(state: BackOff, history: History, border: Crossing, goal: Goal, plan: Plan) -> Action:
+    proposal = next_experiment(state, history.pending)
+    if proposal is None:
+        found = configurations_of(history.finished)
+        is_fit_possible = plan.use_model and sum(each.has_value for each in found) >= 2
+        return _model_experiment(found, history, state.space, plan) if is_fit_possible else Stop(exhausted(history))
+    change = describe_change(state.space, state.incumbent.point, proposal.point)
+    reason = f"{conclusion(state, border, goal)}; next: {proposal.why} ({change})"
+    return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)
 
 
-def _experiment_sentence(space: SearchSpace, done: Experiment, goal: Goal) -> str:
-    change = describe_change(space, done.base.point, done.trial.point)
-    if done.trial.outcome is not Outcome.COMPLETE:
-        return f"{change}: no value ({done.trial.outcome.replace('_', ' ')}), {_consequence(done)}"
-    moved = f"{goal.show(done.base.loss)} -> {goal.show(done.trial.loss)}"
-    reaction = done.response.reaction
-    return f"{change}: {goal.monitor} {moved} (z = {done.response.z:+.2f}), {reaction}, {_consequence(done)}"
+def _model_experiment(found: Sequence[Configuration], history: History, space: SearchSpace, plan: Plan) -> Action:
+    """A new configuration by the model. No repeats here: the model itself averages over the luck of its neighbours."""
+    from tuning.strategy.local_model import propose  # loads scikit-learn: no study needs it before this phase
+
+    leader, proposal = propose(space, found, history.pending, plan.seed, is_timed=plan.is_timed)
+    if proposal is None:
+        return Stop(exhausted(history))
+    change = describe_change(space, leader.point, proposal.point)
+    return Suggest(proposal.point, Phase.MODEL, proposal.move, leader.number, f"{proposal.why} ({change})")
 
 
-def _consequence(done: Experiment) -> str:
-    if done.accepted:
-        if done.response.reaction is not Reaction.FLAT:
-            return "taken"
-        return "taken as the better mean" if done.response.improvement > 0 else "taken as the smaller network"
-    return "the incumbent stays"
+def _confirm(history: History, space: SearchSpace, plan: Plan) -> Action:
+    """The finalists are those of the search alone: what the confirmation shows must not choose whom it is about."""
+    finished = history.finished
+    searched = configurations_of(finished[: plan.n_search])
+    if not any(each.has_value for each in searched):
+        return Stop(exhausted(history))
+    order = _ranked(searched, space) if _is_model_due(searched, space, plan) else _by_loss(searched)
+    now = {each.point: each for each in configurations_of(finished)}
+    finalists = [now[each.point] for each in (*order, searched[0])]
+    for configuration, seed in missing_runs(finalists, plan.n_confirm_seeds):
+        if (configuration.point, seed) not in history.pending_runs:
+            reason = f"a finalist: how good is it with seed {seed + 1}"
+            return Suggest(configuration.point, Phase.CONFIRM, REPEAT, configuration.number, reason, seed)
+    return Stop("the finalists ran on all seeds: nothing is left to confirm")
 
 
-__all__ = ["Action", "Goal", "Phase", "Stop", "Suggest", "TrialRecord", "describe_change", "next_action"]
+def _by_loss(found: Sequence[Configuration]) -> list[Configuration]:
+    return sorted((each for each in found if each.has_value), key=lambda each: each.loss)
+
+
+__all__ = ["Action", "Goal", "Phase", "Plan", "Stop", "Suggest", "describe_change", "leader_of", "n_directional"]

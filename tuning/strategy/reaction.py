@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.history import Outcome
 
 # Two networks trained with the same seed and judged on the same examples err together. On 10,000 validation images of
 # MNIST the variance of the paired difference of their losses was 0.06 to 0.13 times the unpaired one (six pairs of four
@@ -19,6 +20,8 @@ PAIRED_VARIANCE_RATIO = 0.2
 
 # Where the objective gives no standard error, a change below 1 % of the value is taken for noise. A rule of thumb.
 _RELATIVE_NOISE = 0.01
+
+_UNKNOWN = Noise()
 
 
 class Reaction(StrEnum):
@@ -43,10 +46,11 @@ class Response:
     improvement: float
     z: float
     reaction: Reaction
+    n_seeds: int = 1
 
 
-def measure(base: TrialRecord, challenger: TrialRecord) -> Response:
-    """Compare a challenger with the configuration from which it was an experiment.
+def measure(base: Configuration, challenger: Configuration, noise: Noise = _UNKNOWN) -> Response:
+    """Compare a challenger with the configuration from which it was an experiment, on the seeds that both have.
 
     A trial that diverged or ran out of memory is a strong loss: the move led out of the feasible region. A failed
     trial says nothing of the lever, so it counts as flat, which rests the lever.
@@ -56,9 +60,11 @@ def measure(base: TrialRecord, challenger: TrialRecord) -> Response:
     if challenger.loss == math.inf or base.loss == math.inf:
         improvement = 0.0 if base.loss == challenger.loss else base.loss - challenger.loss
         return Response(improvement, improvement, react(improvement))
-    improvement = base.loss - challenger.loss
-    z = improvement / max(_difference_stderr(base, challenger), 1e-300)
-    return Response(improvement, z, react(z))
+    shared = sorted(base.losses.keys() & challenger.losses.keys())
+    differences = [base.losses[seed] - challenger.losses[seed] for seed in shared] or [base.loss - challenger.loss]
+    improvement = math.fsum(differences) / len(differences)
+    z = improvement / max(difference_sd(base, challenger, noise) / math.sqrt(len(differences)), 1e-300)
+    return Response(improvement, z, react(z), max(len(shared), 1))
 
 
 def react(z: float) -> Reaction:
@@ -92,7 +98,11 @@ def vertex(left: tuple[float, float], middle: tuple[float, float], right: tuple[
     return b + 0.5 * ((c - b) ** 2 * p - (b - a) ** 2 * q) / ((c - b) * p + (b - a) * q)
 
 
-def _difference_stderr(base: TrialRecord, challenger: TrialRecord) -> float:
+def difference_sd(base: Configuration, challenger: Configuration, noise: Noise) -> float:
+    """Standard deviation of the difference of two runs with one seed: what is assumed, corrected by the repeats."""
     if base.stderr is None or challenger.stderr is None:
-        return _RELATIVE_NOISE * abs(base.loss)
-    return math.sqrt(PAIRED_VARIANCE_RATIO) * math.hypot(base.stderr, challenger.stderr)
+        assumed_sd, weight = _RELATIVE_NOISE * abs(base.loss), 1
+    else:
+        assumed_sd, weight = math.sqrt(PAIRED_VARIANCE_RATIO) * math.hypot(base.stderr, challenger.stderr), 4
+    measured = math.sqrt(2 * noise.n_freedoms * noise.variance)
+    return math.hypot(math.sqrt(weight) * assumed_sd, measured) / math.sqrt(weight + noise.n_freedoms)

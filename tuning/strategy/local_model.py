@@ -1,0 +1,69 @@
+"""Phase 3's decisions: where the model expects the largest improvement, and which configuration is the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search_spaces import Point, SearchSpace
+from tuning.strategy.cost import predicted_secs
+from tuning.strategy.evidence import Configuration
+from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.model import GLOBAL_EVERY, candidates_of, expected_improvement, fit, relevant
+from tuning.strategy.moves import Proposal
+
+_REACH = 0.35  # of every lever's range, to each side of the incumbent
+_WHY = "the model expects the largest improvement there"
+_WHY_TIMED = "the model expects the largest improvement a second there"
+_HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as the worst: stay away
+_MOST_HOPELESS = 30
+MODEL, GLOBAL_MODEL = "model", "global model"
+
+
+def ranked(space: SearchSpace, found: Sequence[Configuration]) -> list[Configuration]:
+    """The configurations that gave a value, by the model's mean, which the luck of one run moves little."""
+    known = relevant(found)
+    means = fit(space, known).predict([each.point for each in known])[0]
+    return [known[i] for i in np.argsort(means, kind="stable")]
+
+
+def propose(
+    space: SearchSpace,
+    found: Sequence[Configuration],
+    pending: frozenset[Point],
+    seed: int,
+    *,
+    is_timed: bool = False,
+) -> tuple[Configuration, Proposal | None]:
+    """The incumbent by the model, and the untried point with the largest expected improvement (a second, if timed).
+
+    None where every point of the space was tried.
+    """
+    known = relevant(found)
+    points = [each.point for each in known]
+    worst = max(each.loss for each in known)
+    known += [_liar(each.point, worst) for each in found if each.outcome in _HOPELESS][-_MOST_HOPELESS:]
+    surrogate = fit(space, known)
+    incumbent = known[int(surrogate.predict(points)[0].argmin())]  # one of those with a value: they come first
+    if pending:
+        liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
+        surrogate = fit(space, [*known, *liars], surrogate.process.kernel_)
+    blocked = {each.point for each in found} | pending
+    rng = np.random.default_rng([seed, len(blocked)])
+    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
+    for reach in (None,) if is_global else (_REACH, None):
+        candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
+        if candidates:
+            gains = expected_improvement(surrogate, candidates, points)
+            if is_timed:
+                gains = gains / predicted_secs(space, found, candidates)
+            move = MODEL if reach else GLOBAL_MODEL
+            best = candidates[int(gains.argmax())]
+            return incumbent, Proposal(best, move, _WHY_TIMED if is_timed else _WHY)
+    return incumbent, None
+
+
+def _liar(point: Point, loss: float) -> Configuration:
+    """A trial without a value, taken to have one: a running one the incumbent's, so that no other worker goes there."""
+    return Configuration((TrialRecord(0, point, Outcome.COMPLETE, loss),))

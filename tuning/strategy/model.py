@@ -1,0 +1,176 @@
+"""Phase 3, local model: a Gaussian process on the whole history proposes where the back-off alone would stick.
+
+It sees every configuration (capacity, regularization and nuisance levers scaled to the unit cube), predicts the loss
+everywhere, and proposes the untried grid point of the largest expected improvement inside a trust region round the
+incumbent; one proposal in five looks at the whole space.
+
+Source: Jones et al. 1998 (expected improvement); Eriksson et al. 2019, "Scalable Global Optimization via Local
+Bayesian Optimization" (trust region).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
+
+from search_spaces import Point, SearchSpace
+from tuning.strategy.evidence import Configuration, noise_of
+
+Array = NDArray[np.float64]
+
+GLOBAL_EVERY = 5
+_MAX_CONFIGURATIONS = 100  # the best and the latest of a long history: the cost grows with the cube
+_MAX_CANDIDATES = 2000
+_MAX_ITERATIONS = 30
+_LEAST_NOISE = 1e-4
+_MOST_UNITS = 1e6  # above the median: beyond it one hopeless run is like another
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A fitted Gaussian process.
+
+    Args:
+        space: Whose points it predicts.
+        process: On the unit cube, in warped losses.
+        noise_sd: Of one run, in the same unit.
+    """
+
+    space: SearchSpace
+    process: GaussianProcessRegressor
+    noise_sd: float
+
+    def predict(self, points: Sequence[Point]) -> tuple[Array, Array]:
+        """Mean and standard deviation of the warped loss at each point, without the noise of a run."""
+        mean, sd = self.process.predict(_unit_cube(self.space, points), return_std=True)
+        return mean, np.sqrt(np.maximum(sd**2 - self.noise_sd**2, 1e-12))
+
+
+def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Kernel | None = None) -> Surrogate:
+    """Fit the process to every run; what a seed does to all configurations is taken out first.
+
+    Losses that are all positive are seen through their logarithm: their luck multiplies, and so do their gains.
+    With the kernel of an earlier fit only the data are new. Otherwise one length for all levers competes with a length
+    for each, which has to earn its parameters (Schwarz's criterion): a few dozen noisy runs rarely tell them apart.
+    """
+    points = [each.point for each in configurations for _ in each.losses]
+    is_positive = all(loss > 0 for each in configurations for loss in each.losses.values())
+    scale = math.log if is_positive else float
+    effects = _seed_effects(configurations, scale)
+    losses = [scale(loss) - effects.get(seed, 0.0) for each in configurations for seed, loss in each.losses.items()]
+    warped, unit = _warped(np.array(losses))
+    inputs = _unit_cube(space, points)
+    if kernel is not None:
+        process = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(inputs, warped)
+        return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
+    most_noise = _most_noise(configurations, unit, is_relative=is_positive)
+    # One thread: such small matrices cost more to share out than to factorize, and the sums keep their order.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        shared, separate = (
+            GaussianProcessRegressor(_kernel(length, most_noise), alpha=1e-6, optimizer=_few_iterations).fit(
+                inputs, warped
+            )
+            for length in (0.7, np.full(len(space.levers), 0.7))
+        )
+    gain = separate.log_marginal_likelihood_value_ - shared.log_marginal_likelihood_value_
+    price = (len(space.levers) - 1) * math.log(len(losses)) / 2
+    process = separate if gain > price else shared
+    return Surrogate(space, process, math.sqrt(process.kernel_.k2.noise_level))
+
+
+def _kernel(length: float | Array, most_noise: float) -> Kernel:
+    smooth = ConstantKernel(1.0, (0.05, 20.0)) * Matern(length, (0.1, 10.0), nu=2.5)
+    return smooth + WhiteKernel(most_noise / 10, (_LEAST_NOISE, most_noise))
+
+
+def _seed_effects(configurations: Sequence[Configuration], scale: Callable[[float], float]) -> dict[int, float]:
+    """What each seed adds to all, shrunk: a few pairs tell it only roughly."""
+    noise = noise_of(configurations, scale)
+    share = noise.n_freedoms / (noise.n_freedoms + 2)
+    return {seed: share * effect for seed, effect in noise.seed_effects.items()}
+
+
+def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_relative: bool) -> float:
+    """The largest variance of a run's luck: its standard error on the validation examples where runs give one."""
+    given = [
+        each.stderr / each.loss if is_relative else each.stderr for each in configurations if each.stderr is not None
+    ]
+    if 2 * len(given) < len(configurations):
+        return 2.0
+    share = min(math.sqrt(float(np.mean(np.square(given)))) / unit, math.sqrt(2.0))
+    return max(share**2, 10 * _LEAST_NOISE)
+
+
+def _few_iterations(objective, initial, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - scikit-learn's
+    found = optimize.minimize(
+        objective, initial, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
+    )
+    return found.x, found.fun
+
+
+def _warped(losses: Array) -> tuple[Array, float]:
+    """Losses above the median compressed by the logarithm: a hopeless run must not flatten what matters near the best.
+
+    Also returns what one unit of the result is, near the best, in units of the loss.
+    """
+    median = float(np.median(losses))
+    unit = max(median - float(losses.min()), 1e-9 * abs(median), 1e-300)
+    scaled = np.minimum(losses / unit - median / unit, _MOST_UNITS)
+    compressed = np.where(scaled > 0, np.log1p(np.maximum(scaled, 0.0)), scaled)
+    sd = max(float(compressed.std()), 1e-12)
+    return np.asarray((compressed - compressed.mean()) / sd), unit * sd
+
+
+def _unit_cube(space: SearchSpace, points: Sequence[Point]) -> Array:
+    bottoms = np.array([lever.bottom for lever in space.levers])
+    spans = np.array([lever.span for lever in space.levers])
+    return np.asarray((np.array(points) - bottoms) / spans)
+
+
+def expected_improvement(surrogate: Surrogate, candidates: Sequence[Point], known: Sequence[Point]) -> Array:
+    """Expected improvement on the best predicted mean of the known points."""
+    best = surrogate.predict(known)[0].min()
+    mean, sd = surrogate.predict(candidates)
+    z = (best - mean) / sd
+    return np.asarray((best - mean) * stats.norm.cdf(z) + sd * stats.norm.pdf(z))
+
+
+def candidates_of(
+    space: SearchSpace, centre: Point, reach: float | None, blocked: set[Point], rng: np.random.Generator
+) -> list[Point]:
+    """Untried grid points within a share of every lever's range round a centre; of the whole space for None."""
+    grids = [
+        tuple(x for x in lever.grid() if reach is None or abs(x - at) <= max(reach * lever.span, lever.step) + 1e-9)
+        for lever, at in zip(space.levers, centre, strict=True)
+    ]
+    if math.prod(map(len, grids)) <= _MAX_CANDIDATES:
+        return [point for point in itertools.product(*grids) if point not in blocked]
+    columns = [rng.choice(grid, _MAX_CANDIDATES) for grid in grids]
+    drawn = np.array(columns).T
+    if reach is not None:  # near the centre most levers stay where they are
+        stays = rng.random(drawn.shape) < 0.5
+        drawn = np.where(stays, np.array(centre), drawn)
+    unique = dict.fromkeys(tuple(float(x) for x in row) for row in drawn)
+    return [point for point in unique if point not in blocked]
+
+
+def relevant(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """The configurations that the process is fitted to: all that gave a value, of a long history the best half."""
+    complete = [each for each in configurations if each.has_value]
+    if len(complete) <= _MAX_CONFIGURATIONS:
+        return complete
+    best = sorted(complete, key=lambda each: each.loss)[: _MAX_CONFIGURATIONS // 2]
+    points = {each.point for each in best}
+    return best + [each for each in complete[-_MAX_CONFIGURATIONS // 2 :] if each.point not in points]

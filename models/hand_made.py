@@ -16,4 +16,4 @@ N_EPOCHS = 5  # as in TensorFlow's quickstart for beginners
 
 def build_hand_made(form: InputFormat, n_classes: int, seed: int) -> keras.Model:
     """Flatten-Dense(128, relu)-Dense(n_classes), with preprocessing inside and logits out."""
-    return build_mlp({"units": 128, "layers": 1, "dropout": 0.0, "l2": 0.0}, form, n_classes, seed)
+    return build_mlp({"units": 128, "layers": 1}, form, n_classes, seed)

@@ -49,8 +49,12 @@ def preprocess(inputs: keras.KerasTensor, form: InputFormat) -> keras.KerasTenso
 def build_mlp(params: Mapping[str, float], form: InputFormat, n_classes: int, seed: int) -> keras.Model:
     """The network of a configuration, with fresh weights.
 
+    Networks that differ in nothing but `dropout` and `l2` have the same layers, also where one of the two is 0: so one
+    compiled epoch trains them all.
+
     Args:
-        params: `units`, `layers`, `dropout` and `l2`; other keys are for the training.
+        params: `units`, `layers`, and `dropout` and `l2` for a network that is to have them; other keys are for the
+            training.
         form: The raw inputs.
         n_classes: Number of logits.
         seed: Seed of the initial weights and of dropout; the same seed gives the same weights.
@@ -62,17 +66,17 @@ def build_mlp(params: Mapping[str, float], form: InputFormat, n_classes: int, se
     inputs = keras.Input(form.shape, dtype=form.dtype)
     x = preprocess(inputs, form)
     for _ in range(int(params["layers"])):
-        x = _dense(int(params["units"]), "relu", params["l2"], next(seeds))(x)
+        x = _dense(int(params["units"]), "relu", params.get("l2"), next(seeds))(x)
         dropout_seed = next(seeds)
-        if params["dropout"] > 0:
+        if "dropout" in params:
             x = keras.layers.Dropout(params["dropout"], seed=dropout_seed)(x)
-    return keras.Model(inputs, _dense(n_classes, None, params["l2"], next(seeds))(x), name="mlp")
+    return keras.Model(inputs, _dense(n_classes, None, params.get("l2"), next(seeds))(x), name="mlp")
 
 
-def _dense(units: int, activation: str | None, l2: float, seed: int) -> keras.layers.Layer:
+def _dense(units: int, activation: str | None, l2: float | None, seed: int) -> keras.layers.Layer:
     return keras.layers.Dense(
         units,
         activation=activation,
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        kernel_regularizer=keras.regularizers.L2(l2) if l2 > 0 else None,
+        kernel_regularizer=None if l2 is None else keras.regularizers.L2(l2),
     )

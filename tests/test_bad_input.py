@@ -105,6 +105,8 @@ def test_spoiled_data_is_refused_and_nothing_is_written(
         (["--timeout", "-1"], ["--timeout", "more than 0", "-1"]),
         (["--timeout", "nan"], ["--timeout", "nan"]),
         (["--seed", "-1"], ["--seed", "-1"]),
+        (["--batch-size", "0"], ["--batch-size", "at least 1", "got 0"]),
+        (["--precision", "half"], ["--precision", "auto", "float32", "mixed_bfloat16", "got half"]),
         (["--study", "a/b"], ["--study", "a/b"]),
         (["--objective", "accuracy"], ["accuracy", "val_loss", "val_calibrated_loss", "val_error", "val_accuracy"]),
         (["--experiment", "Default"], ["Default", "another name"]),

@@ -168,3 +168,11 @@ def test_the_strategy_loads_no_heavy_library() -> None:
     code = "import sys, search_spaces, tuning.strategy.policy; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set() == set(loaded.stdout.split()) & set(HEAVY)
+
+
+def test_the_process_that_holds_the_study_loads_no_tensorflow() -> None:
+    """Its import takes seconds, which pass in other processes meanwhile; pictures are drawn at the end."""
+    code = "import sys, tuning.search, tuning.study; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"mlflow", "optuna"} <= set(loaded.stdout.split())
+    assert set() == set(loaded.stdout.split()) & {"keras", "tensorflow", "matplotlib"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -15,8 +16,8 @@ from tuning.errors import ExportError, StorageError, StudyError, masked
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.history import Outcome
-from tuning.study_store import close_killed, differing, load_study, n_counted, open_storage, open_study
-from tuning.trial_attrs import OUTCOME_REASON, outcome_of
+from tuning.study_store import close_killed, differing, load_study, n_counted, open_storage, open_study, others_running
+from tuning.trial_attrs import OUTCOME_REASON, best_of, outcome_of
 from tuning.weights import WeightStore
 from tuning.workers import WORKER, Worker, is_gone
 
@@ -116,18 +117,48 @@ class Model:
         self.weights = weights
 
 
-def test_the_weights_of_the_ranked_trials_survive_a_clean_up(tmp_path: Path) -> None:
-    """All are kept until it is known which may be shipped; the first of the ranking that is here is."""
-    store = WeightStore(tmp_path / "weights")
-    for number, value in enumerate((2.0, 3.0, 1.0)):
-        store.keep(number, Model(np.full(3, value), np.eye(2)))
-    store.clean([2])
-    assert ["trial-2.npz"] == [path.name for path in (tmp_path / "weights").iterdir()]
-    assert 2 == store.first_kept([0, 2, 1])
+def test_cleaning_keeps_the_best_and_what_is_not_told_yet(tmp_path: Path) -> None:
+    """Another worker may have written the weights of a running trial, which may become the best one."""
+    study, store = optuna.create_study(), WeightStore(tmp_path / "weights")
+    for value in (2.0, 1.0, 3.0):
+        store.write(len(study.trials), Model(np.full(3, value), np.eye(2)))
+        study.add_trial(optuna.trial.create_trial(value=value))
+    for _ in range(2):
+        store.write(study.ask().number, Model(np.zeros(1)))
+    (tmp_path / "weights" / ".trial-0.99.npz").write_bytes(b"half of a trial that was killed while it wrote")
+    best = best_of(study)
+    assert best is not None
+    # The last trial is not in the list: it began after the list was read.
+    store.clean(study.trials[:-1], [best.number])
+    assert ["trial-1.npz", "trial-3.npz", "trial-4.npz"] == sorted(path.name for path in store.folder.iterdir())
+    assert 3 == store.first_kept([0, 3, 1])
     with pytest.raises(ExportError, match="No weights of this study's trials"):
-        store.first_kept([0, 1])
+        store.first_kept([0, 2])
     model = Model()
-    store.load(2, model)
+    store.load(1, model)
     np.testing.assert_array_equal(np.full(3, 1.0), model.weights[0])
-    with pytest.raises(ExportError, match="weights of trial 0 are not in weights/ \\(kept: 2\\)"):
+    with pytest.raises(ExportError, match="weights of trial 0 are not in weights/ \\(kept: 1, 3, 4\\)"):
         store.load(0, model)
+
+
+def test_the_best_trial_is_the_first_of_equals_in_the_study_s_direction() -> None:
+    """As Optuna's own; None where no trial is complete."""
+    for direction, expected in (("minimize", 1), ("maximize", 0)):
+        study = optuna.create_study(direction=direction)
+        assert best_of(study) is None
+        study.add_trials([optuna.trial.create_trial(value=value) for value in (3.0, 1.0, 1.0, 3.0)])
+        best = best_of(study)
+        assert best is not None
+        assert expected == best.number == study.best_trial.number
+
+
+def test_trials_of_other_living_processes_are_waited_for(tmp_path: Path) -> None:
+    """Not those of this process, of a dead one, or of one that has not said who it is."""
+    study = opened(tmp_path)
+    this = Worker.this()
+    init = Worker(this.host, 1, psutil.Process(1).create_time())
+    for attr in (this.as_attr(), dead_worker(), init.as_attr(), None):
+        trial = study.ask()
+        if attr is not None:
+            trial.set_user_attr(WORKER, attr)
+    assert [2] == [trial.number for trial in others_running(study, this)]

@@ -8,10 +8,12 @@ from typing import Any
 import optuna
 import pytest
 import tensorflow as tf
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_spaces import mlp_space
 from tuning.data import Dataset, load_dataset
+from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel
 from tuning.mirror import trial_run
 from tuning.pruner import CatchUpPruner
@@ -20,8 +22,10 @@ from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import Outcome
 from tuning.study_store import n_counted
-from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, outcome_of
-from tuning.trial_run import TrialRunner
+from tuning.trial_attrs import EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
+from tuning.trial_job import EpochReport, TrialEnd
+from tuning.trial_run import Pruned, TrialRunner
+from tuning.trials import RunningTrials
 from tuning.weights import WeightStore
 from tuning.workers import Worker
 
@@ -31,7 +35,7 @@ class FaultyEngine:
     """A real engine whose first trainings end with the given exceptions."""
 
     engine: Engine
-    faults: list[BaseException | None] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
 
     def train(self, *args: Any, **kwargs: Any) -> TrainedModel:  # noqa: ANN401 - passed on as they are
         """Raise the next fault, or train."""
@@ -51,16 +55,6 @@ class FaultyEngine:
         return self.engine.n_val
 
 
-class Unwatched:
-    """A view that looks at nothing."""
-
-    def started(self, *_: object) -> None:
-        """Nothing."""
-
-    def epoch(self, *_: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     """scikit-learn's digits."""
@@ -69,28 +63,28 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def tried(digits: Dataset, tmp_path: Path) -> Callable[..., list[FrozenTrial]]:
-    """Runs a trial for each fault, and one more that is in order."""
+    """Runs a trial for each fault, and one more that is in order; None is a worker process that dies."""
 
-    def run(*faults: BaseException | None) -> list[FrozenTrial]:
-        settings, space = Settings(tmp_path, "outcomes", max_epochs=2), mlp_space()
+    def run(*faults: Exception | None) -> list[FrozenTrial]:
+        settings, space, data = Settings(tmp_path, "outcomes", max_epochs=2), mlp_space(), digits.for_training
         study = optuna.create_study(sampler=OverfitBackoffSampler(space), pruner=CatchUpPruner(2))
         train, validation = digits.train, digits.validation
-        engine: Any = FaultyEngine(
-            Engine(train.inputs, train.labels, validation.inputs, validation.labels), list(faults)
-        )
-        runner = TrialRunner(study, space, digits, engine, settings, WeightStore(tmp_path / "w"), Worker.this())
-        for fault in (*faults, None):
-            if isinstance(fault, KeyboardInterrupt):
-                with pytest.raises(KeyboardInterrupt):
-                    runner.run(Unwatched())
+        sound = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
+        engine: Any = FaultyEngine(sound, [fault for fault in faults if fault is not None])
+        runner = TrialRunner(data, engine, settings, WeightStore(tmp_path / "w"))
+        trials = RunningTrials(study, space, settings.goal, Worker.this(), len(validation.labels))
+        for dies in (*(fault is None for fault in faults), False):
+            job = trials.ask()
+            if dies:
+                trials.tell_died(job.number, "was ended by SIGKILL")
             else:
-                runner.run(Unwatched())
+                trials.tell(runner.run(job, trials.report))
         return study.trials
 
     return run
 
 
-FAULTS: list[tuple[BaseException, Outcome, TrialState, str, str]] = [
+FAULTS: list[tuple[Exception | None, Outcome, TrialState, str, str]] = [
     (Diverged(0.1), Outcome.DIVERGED, TrialState.FAIL, "0.1", "FAILED"),
     (MemoryError(), Outcome.OUT_OF_MEMORY, TrialState.FAIL, "not enough memory", "FAILED"),
     (
@@ -101,14 +95,14 @@ FAULTS: list[tuple[BaseException, Outcome, TrialState, str, str]] = [
         "FAILED",
     ),
     (RuntimeError("my layer is broken"), Outcome.FAILED, TrialState.FAIL, "RuntimeError: my layer is broken", "FAILED"),
-    (optuna.TrialPruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
-    (KeyboardInterrupt(), Outcome.KILLED, TrialState.FAIL, "Ctrl-C", "KILLED"),
+    (Pruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
+    (None, Outcome.KILLED, TrialState.FAIL, "its worker process was ended by SIGKILL", "KILLED"),
 ]
 
 
 @pytest.mark.parametrize(("fault", "outcome", "state", "reason", "status"), FAULTS)
 def test_each_fault_is_its_own_outcome_and_the_study_goes_on(
-    fault: BaseException,
+    fault: Exception | None,
     outcome: Outcome,
     state: TrialState,
     reason: str,
@@ -136,10 +130,51 @@ def test_a_complete_trial_carries_what_the_next_decision_and_a_reader_need(
     assert 0 < attrs["value_stderr"] < trial.value
 
 
+def test_a_pruned_trial_says_why_in_numbers_and_what_it_was_expected_to_reach() -> None:
+    """Its best, the incumbent's until then, what it could reach and what it needs."""
+    space = mlp_space()
+    study = optuna.create_study(sampler=RandomSampler(seed=0), pruner=CatchUpPruner(30))
+    best = {"value": 0.2, "params": space.start(), "distributions": space.distributions()}
+    study.add_trial(create_trial(**best, intermediate_values={1: 0.5, 2: 0.2}, user_attrs={VALUE_STDERR: 0.0}))
+    trials = RunningTrials(study, space, Settings(Path("/"), "x").goal, Worker.this(), n_val=100)
+    number, flat = trials.ask().number, EpochMetrics(0.1, 0.1, 0.9, 0.2, 0.9, val_loss_sd=1.0)
+    answers = [trials.report(EpochReport(number, epoch, flat)) for epoch in range(1, 6)]
+    assert answers == ["", "", "", ""] + [
+        "cannot catch up: at epoch 5 of 30 its best is 0.9, the incumbent's until then 0.2; "
+        "it could reach 0.9 at best and needs 0.2"
+    ]
+    trials.tell(TrialEnd(number, Outcome.PRUNED, answers[-1]))
+    assert Outcome.PRUNED is outcome_of(study.trials[-1])
+    assert 0.9 == pytest.approx(study.trials[-1].user_attrs[EXPECTED_VALUE])
+    assert 0.1 == pytest.approx(study.trials[-1].user_attrs[VALUE_STDERR])
+
+
 def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]]) -> None:
     """Its configuration is tried again, with the same seed."""
-    killed, again = tried(KeyboardInterrupt())
+    killed, again = tried(None)
     assert killed.params == again.params
     study = optuna.create_study()
     study.add_trials([killed, again])
     assert 1 == n_counted(study)
+
+
+def test_a_configuration_that_kills_its_worker_again_and_again_has_failed(
+    tried: Callable[..., list[FrozenTrial]],
+) -> None:
+    """The third time it uses up budget, and another configuration follows: the study cannot hang on it."""
+    *killed, failed, after = tried(None, None, None)
+    assert [Outcome.KILLED] * 2 == [outcome_of(trial) for trial in killed]
+    assert (Outcome.FAILED, killed[0].params) == (outcome_of(failed), failed.params)
+    assert "3 times" in failed.user_attrs[OUTCOME_REASON]
+    assert failed.params != after.params
+
+
+def test_what_still_runs_when_the_search_ends_is_killed_with_its_reason() -> None:
+    """A trial that has been told is left as it is."""
+    study, space = optuna.create_study(), mlp_space()
+    trials = RunningTrials(study, space, Settings(Path("/"), "x").goal, Worker.this(), n_val=100)
+    told, running = trials.ask(), trials.ask()
+    trials.tell(TrialEnd(told.number, Outcome.COMPLETE, value=1.0))
+    assert [running.number] == trials.abandon("interrupted by Ctrl-C")
+    assert [Outcome.COMPLETE, Outcome.KILLED] == [outcome_of(trial) for trial in study.trials]
+    assert "interrupted by Ctrl-C" == study.trials[1].user_attrs[OUTCOME_REASON]

@@ -60,7 +60,9 @@ def import_tensorflow() -> None:
         return
     os.environ[_LOG_LEVEL] = "3"
     with _stderr_held_back():
-        import tensorflow  # noqa: F401 - the import is what is wanted
+        import tensorflow
+    # Its advice on retracing is meant for loops that train one architecture; here each has a graph of its own.
+    tensorflow.get_logger().setLevel("ERROR")
 
 
 @contextmanager

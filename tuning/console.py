@@ -56,7 +56,8 @@ class SearchView:
             disable=quiet,
         )
         self._trials: TaskID = self._progress.add_task("trials", total=n_trials, info="")
-        self._epochs: TaskID = self._progress.add_task("epoch", total=max_epochs, info="", visible=False)
+        self._bars: dict[int, TaskID] = {}  # of the running trials, by number
+        self._told: int | None = None  # the trial of which the last lines told
         self._begun: float | None = None
         self._n_ended = 0
         self._best = ""
@@ -88,21 +89,27 @@ class SearchView:
         self.say(f"\ntrial {number}  {phase}: {decision.get('move', '')}{origin}  [{config}]")
         if decision.get("reason"):
             self.say(f"   why  {decision['reason']}")
+        self._told = number
         self._progress.update(self._trials, info=self._info(str(phase)))
-        self._progress.reset(self._epochs, total=self._max_epochs, visible=True)
+        self._bars[number] = self._progress.add_task(f"trial {number}, epoch", total=self._max_epochs, info="")
 
-    def epoch(self, number: int, metrics: EpochMetrics) -> None:
-        """Move the epoch bar."""
+    def epoch(self, number: int, epoch: int, metrics: EpochMetrics) -> None:
+        """Move the epoch bar of a trial."""
         info = f"{self._goal.name} {self._goal.value(getattr(metrics, self._goal.metric)):.4f}"
-        self._progress.update(self._epochs, completed=number, info=info)
+        self._progress.update(self._bars[number], completed=epoch, info=info)
 
     def ended(self, trial: FrozenTrial, best: FrozenTrial | None) -> None:
-        """Print what was seen, and move the trial bar."""
-        self._n_ended += 1
+        """Print what was seen, and move the trial bar, unless the trial was killed and will be tried again."""
+        self._progress.remove_task(self._bars.pop(trial.number))
         if best is not None:
             self._best = f"best {self._goal.name} {best.value:.4f} (trial {best.number})"
+        if self._told != trial.number:
+            self.say(f"\ntrial {trial.number}")
+            self._told = trial.number
         self.say(f"   saw  {self._seen(trial, best)}")
-        self._progress.advance(self._trials)
+        if outcome_of(trial).counts:
+            self._n_ended += 1
+            self._progress.advance(self._trials)
         self._progress.update(self._trials, info=self._info(str(decision_of(trial).get("phase", ""))))
 
     def result(self, text: str) -> None:

@@ -36,3 +36,7 @@ class StorageError(SearchError):
 
 class ExportError(SearchError):
     """An exported model does not reproduce the scored one, or the target cannot be written."""
+
+
+class WorkerError(SearchError):
+    """A process that trains or compares cannot be started, or ended without an answer."""

@@ -56,7 +56,8 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
         raise StudyError(f"The study {name!r} was run on other data than {dataset.source}: name its data with --data.")
 
     cli.import_tensorflow()
-    from tuning.exporting import check_target, export_model
+    from tuning.export_target import check_target
+    from tuning.exporting import export_model
     from tuning.finals import best_model
     from tuning.settings import study_dir
     from tuning.weights import WeightStore

@@ -7,8 +7,6 @@ this project. The folder is written aside and renamed: half an export is never t
 from __future__ import annotations
 
 import shutil
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +16,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tuning.errors import ExportError
+from tuning.export_target import MARK, Exported, check_target
 from tuning.result import write_json
 
 TOLERANCE = 1e-5  # of a probability: float32 rounding differs between two graphs of the same arithmetic
-_MARK = "overfit-backoff.json"  # tells our own exports from a folder that is somebody else's
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written and how well it reproduces the scored model."""
-
-    folder: Path
-    files: tuple[str, ...]
-    max_difference: float  # of any probability on the checked inputs
-    n_checked: int
-
-
-def check_target(folder: Path) -> None:
-    """Refuse a target that would overwrite something other than an export of ours.
-
-    Raises:
-        ExportError: If the folder exists, is not empty, and was not written by an export; or cannot be created.
-    """
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):  # asking for permissions would not tell: root has them everywhere
-            pass
-    except OSError as error:
-        raise ExportError(f"{folder} cannot be created in {existing}: choose another --export-dir.") from error
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-        raise ExportError(f"{folder} exists and is not an export of ours: remove it or choose another --export-dir.")
 
 
 def export_model(model: keras.Model, folder: Path, inputs: NDArray[Any], about: dict[str, Any]) -> Exported:
@@ -71,7 +43,7 @@ def export_model(model: keras.Model, folder: Path, inputs: NDArray[Any], about: 
         serving.save(aside / "model.keras")
         serving.export(aside / "saved_model", verbose=False)
         difference = _largest_difference(serving, aside, inputs)
-        write_json(aside / _MARK, {**about, "max_difference": difference, "n_checked": len(inputs)})
+        write_json(aside / MARK, {**about, "max_difference": difference, "n_checked": len(inputs)})
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)
     except OSError as error:

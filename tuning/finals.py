@@ -1,4 +1,6 @@
-"""The end of a study: the tuned, the hand-made and the pretrained model on the test set, which opens here, once.
+"""The end of a study: the tuned, the hand-made and the pretrained model on the opened test set, and the export.
+
+It runs in a process of its own, because it needs TensorFlow, which the study's process does not import.
 
 Whatever is fitted (weights, temperatures) is fitted on the other parts: the test examples are only read.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,12 +21,16 @@ from numpy.typing import NDArray
 from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, build_hand_made
 from models.mlp import build_mlp
 from models.pretrained import PretrainedBaseline, to_baseline_input
-from tuning.data import Dataset
+from tuning.baseline import BaselineFacts, load
+from tuning.data import Dataset, Examples, TrainingData
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
 from tuning.evaluation import PairedTest, compare_paired, evaluate_model, measure_latency
-from tuning.result import BASELINE, HAND_MADE, TUNED, ModelResult
+from tuning.exporting import export_model
+from tuning.result import BASELINE, HAND_MADE, TUNED, Comparison, ModelResult
+from tuning.settings import Settings
 from tuning.trial_run import input_format
+from tuning.weights import WeightStore
 
 Logits = NDArray[np.float32]
 _BATCH = 5_000
@@ -43,12 +50,50 @@ class Finalist:
     params: Mapping[str, float] | None = None
 
 
+def compare_and_export(
+    data: TrainingData,
+    test: Examples,
+    settings: Settings,
+    baseline: BaselineFacts | None,
+    trial: int,
+    params: Mapping[str, float],
+    train_secs: float,
+    weights: Path,
+    data_sha256: str,
+) -> Comparison:
+    """Train the hand-made model, score all models on the test part, export the tuned one.
+
+    Args:
+        data: Train and validation part.
+        test: The opened test part.
+        settings: Of the search.
+        baseline: The pretrained baseline, if there is one for this data.
+        trial: Number of the best trial.
+        params: Its configuration.
+        train_secs: How long it trained.
+        weights: Folder of the kept weights, those of the best trial among them.
+        data_sha256: Digest of the data set.
+
+    Raises:
+        ExportError: If the weights are not there, or the export is not what was scored.
+    """
+    model = best_model(data, params, settings.seed)
+    WeightStore(weights).load(trial, model)
+    engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
+    rivals = [] if baseline is None else [baseline_finalist(load(baseline))]
+    hand_made = hand_made_finalist(engine, data, settings.seed)
+    models, paired = compare([*rivals, hand_made, tuned_finalist(model, params, train_secs)], data, test)
+    about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
+    exported = export_model(model, settings.export_folder, data.validation.inputs[:1000], about)
+    return Comparison(tuple(models), paired, exported)
+
+
 def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
     """The best trial's model, with the weights that were scored."""
     return Finalist("tuned", TUNED, keras_logits(model), model.count_params(), train_secs, "", params)
 
 
-def hand_made_finalist(engine: Engine, dataset: Dataset, seed: int) -> Finalist:
+def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
     """Train the hand-made model as a practitioner would: Adam's defaults, batch 32, five epochs, no tuning."""
     model = build_hand_made(input_format(dataset), dataset.n_classes, seed)
     all_epochs = StopRule(patience=N_EPOCHS, min_epochs=N_EPOCHS)
@@ -65,17 +110,14 @@ def baseline_finalist(baseline: PretrainedBaseline) -> Finalist:
     return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=f"{note}{baseline.may_have_seen}")
 
 
-def compare(finalists: list[Finalist], dataset: Dataset) -> tuple[list[ModelResult], dict[str, PairedTest]]:
-    """Open the test set and score every finalist; the last one is compared with each other one.
-
-    Raises:
-        TestSetOpened: If the test set of this process has been opened before.
-    """
-    val_logits = [finalist.logits(dataset.validation.inputs) for finalist in finalists]
-    test = dataset.test.open()
+def compare(
+    finalists: list[Finalist], data: TrainingData, test: Examples
+) -> tuple[list[ModelResult], dict[str, PairedTest]]:
+    """Score every finalist on the test part; the last one is compared with each other one."""
+    val_logits = [finalist.logits(data.validation.inputs) for finalist in finalists]
     test_logits = [finalist.logits(test.inputs) for finalist in finalists]
     results = [
-        _score(finalist, logits, test.labels, val, dataset, test.inputs)
+        _score(finalist, logits, test.labels, val, data, test.inputs)
         for finalist, logits, val in zip(finalists, test_logits, val_logits, strict=True)
     ]
     tuned = results[-1].evaluation
@@ -104,7 +146,7 @@ def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:
     return logits
 
 
-def best_model(dataset: Dataset, params: Mapping[str, float], seed: int) -> keras.Model:
+def best_model(dataset: Dataset | TrainingData, params: Mapping[str, float], seed: int) -> keras.Model:
     """The network of a trial's configuration, before its weights are loaded."""
     return build_mlp(params, input_format(dataset), dataset.n_classes, seed)
 
@@ -114,10 +156,10 @@ def _score(
     logits: Logits,
     labels: NDArray[np.int64],
     val_logits: Logits,
-    dataset: Dataset,
+    data: TrainingData,
     inputs: NDArray[Any],
 ) -> ModelResult:
-    val_labels = dataset.validation.labels
+    val_labels = data.validation.labels
     evaluate = partial(evaluate_model, validation_logits=val_logits, validation_labels=val_labels)
     return ModelResult(
         name=finalist.name,

@@ -7,15 +7,17 @@ import os
 import time
 from pathlib import Path
 
-from tuning import finals
+from optuna.trial import FrozenTrial
+
+from tuning import processes
 from tuning.argument import argument
 from tuning.console import result_text
-from tuning.data import Dataset
+from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
-from tuning.exporting import Exported, export_model
-from tuning.opening import Search
+from tuning.export_target import Exported
+from tuning.opening import Search, notes
 from tuning.report import markdown, save_lever_picture, save_picture
-from tuning.result import SearchResult, write_json
+from tuning.result import Comparison, SearchResult, write_json
 from tuning.strategy.actions import Goal
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
@@ -38,41 +40,48 @@ def recorded_result(search: Search) -> str | None:
 
 
 def finish(search: Search, stop_reason: str, begun: float) -> str:
-    """Train the hand-made model, open the test set, compare, export, and write all of it down."""
+    """Open the test set, compare and export in another process, and write all of it down."""
     settings, dataset = search.settings, search.dataset
     number = search.weights.first_kept(search.sampler.ranking(search.study))
     leader = search.sampler.leader(search.study)
     search.study.set_user_attr(SHIPPED_TRIAL, number)
     best = search.study.get_trials(deepcopy=False)[number]
-    model = finals.best_model(dataset, best.params, settings.seed)
-    search.weights.load(best.number, model)
-    finalists = [*_rivals(search), finals.tuned_finalist(model, best.params, best.user_attrs["train_secs"])]
     # Counted before it is opened: a kill in between must not hide an opening.
     n_openings = search.study.user_attrs.get(N_TEST_OPENINGS, 0) + 1
     search.study.set_user_attr(N_TEST_OPENINGS, n_openings)
-    models, paired = finals.compare(finalists, dataset)
-    about = {"study": settings.study, "trial": best.number, "params": best.params, "data_sha256": dataset.digest}
-    exported = export_model(model, settings.export_folder, dataset.validation.inputs[:1000], about)
+    compared = _compared(search, best, dataset.test.open())
     result = SearchResult(
         study=settings.study,
         objective=settings.objective,
         best_trial=best.number,
         best_value=float(best.value or 0.0),
         stop_reason=stop_reason,
-        models=tuple(models),
-        paired=paired,
+        models=compared.models,
+        paired=compared.paired,
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
         data=_data_facts(dataset),
         notes=(*notes(search), *([f"trial {number} is shipped: {leader.why}"] if leader else [])),
         elapsed_secs=time.monotonic() - begun,
     )
-    return _write(search, result, exported)
+    return _write(search, result, compared.exported)
 
 
-def _rivals(search: Search) -> list[finals.Finalist]:
-    hand_made = finals.hand_made_finalist(search.engine, search.dataset, search.settings.seed)
-    return [hand_made] if search.baseline is None else [finals.baseline_finalist(search.baseline), hand_made]
+def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:
+    """What TensorFlow is needed for, done by a process that has it."""
+    task = (
+        search.dataset.for_training,
+        test,
+        search.settings,
+        search.baseline,
+        best.number,
+        best.params,
+        best.user_attrs["train_secs"],
+        search.weights.folder,
+        search.dataset.digest,
+    )
+    compared: Comparison = processes.call("tuning.finals", "compare_and_export", *task, context=search.context).result()
+    return compared
 
 
 def _write(search: Search, result: SearchResult, exported: Exported) -> str:
@@ -94,16 +103,6 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
     except StorageError as error:
         return f"{text}\n{error} Trials that are missing there are sent when the study is resumed."
     return text
-
-
-def notes(search: Search) -> tuple[str, ...]:
-    """What to know when the result is read, a sentence each."""
-    baseline = search.baseline
-    if baseline is None:
-        return (*search.dataset.notes, "no pretrained baseline: it needs 28x28 images of ten classes")
-    stand_in = f"the baseline is a stand-in for TF-GAN's classifier: {baseline.note}"
-    seen = f"{baseline.name}: {baseline.may_have_seen}"
-    return (*search.dataset.notes, *([stand_in] if baseline.is_stand_in else []), seen)
 
 
 def _data_facts(dataset: Dataset) -> dict[str, object]:

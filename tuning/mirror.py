@@ -83,6 +83,7 @@ def trial_run(trial: FrozenTrial, goal: Objective) -> Run:
         "diagnosis": str(attrs.get(FIT_STATE, "")),
         "diagnosis_sentence": str(attrs.get("diagnosis", {}).get("sentence", "")),
         "stop_reason": str(attrs.get("stop_reason", "")),
+        "trained_by": str(attrs.get("trained_by", "")),
     }
     fixed = {name: attrs.get(name, 0) for name in ("learning_rate", "seed", "n_params")}
     return Run(

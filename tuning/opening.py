@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from optuna.study import Study
 
-from models.pretrained import BaselineError, PretrainedBaseline, applies_to, load_baseline
 from search_spaces import SearchSpace, mlp_space
+from tuning import baseline, processes
+from tuning.baseline import BaselineFacts
 from tuning.data import Dataset
-from tuning.engine.training import Engine
-from tuning.errors import SettingsError
-from tuning.exporting import check_target
+from tuning.export_target import check_target
 from tuning.mirror import Mirror
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
@@ -23,6 +23,8 @@ from tuning.tracking_store import check as check_store
 from tuning.weights import WeightStore
 from tuning.workers import Worker
 
+Facts = BaselineFacts | None
+
 
 @dataclass(frozen=True)
 class Search:
@@ -31,15 +33,15 @@ class Search:
     settings: Settings
     dataset: Dataset
     space: SearchSpace
-    baseline: PretrainedBaseline | None
+    baseline: Facts
     study: Study
-    engine: Engine
     weights: WeightStore
     mirror: Mirror
     sampler: OverfitBackoffSampler
+    context: BaseContext | None  # how processes are started
 
 
-def open_search(settings: Settings, dataset: Dataset) -> Search:
+def open_search(settings: Settings, dataset: Dataset, context: BaseContext | None = None) -> Search:
     """Check everything that can be wrong, then create what is missing.
 
     Raises:
@@ -47,21 +49,13 @@ def open_search(settings: Settings, dataset: Dataset) -> Search:
     """
     check_target(settings.export_folder)
     check_store(_store(settings))
-    baseline = _load_baseline(settings, dataset)
+    loading = _loading_baseline(settings, dataset, context)
     space = mlp_space()
     is_timed = settings.timeout_secs is not None
     sampler = OverfitBackoffSampler(
         space, settings.seed, settings.goal.name, n_trials=settings.n_trials, is_timed=is_timed
     )
-    fingerprint = {
-        "data": dataset.name,
-        "data digest": dataset.digest,
-        "space": space.fingerprint(),
-        "objective": settings.objective,
-        "epochs": settings.max_epochs,
-        "seed": settings.seed,
-    }
-    study = open_study(settings, sampler, fingerprint)
+    study = open_study(settings, sampler, _fingerprint(settings, dataset, space))
     study.set_user_attr(
         DATA_ARGUMENT,
         str(Path(settings.data).absolute()) if settings.data and Path(settings.data).is_file() else dataset.name,
@@ -70,23 +64,37 @@ def open_search(settings: Settings, dataset: Dataset) -> Search:
     mirror = Mirror(tracker, study, settings.goal)
     close_killed(study, Worker.this())
     mirror.catch_up()
-    engine = Engine(dataset.train.inputs, dataset.train.labels, dataset.validation.inputs, dataset.validation.labels)
     weights = WeightStore(settings.study_dir / "weights")
-    return Search(settings, dataset, space, baseline, study, engine, weights, mirror, sampler)
+    return Search(settings, dataset, space, loading(), study, weights, mirror, sampler, context)
 
 
-def _load_baseline(settings: Settings, dataset: Dataset) -> PretrainedBaseline | None:
-    if not applies_to(dataset.input_shape, dataset.n_classes):
-        if settings.baseline is not None:
-            raise SettingsError(
-                f"`--baseline` needs 28x28 images of ten classes, got {dataset.input_shape} with "
-                f"{dataset.n_classes} classes: leave it out."
-            )
-        return None
-    try:
-        return load_baseline(settings.baseline, cache_dir=Path(tempfile.gettempdir()) / "tfhub_modules")
-    except BaselineError as error:
-        raise SettingsError(str(error)) from error
+def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext | None) -> Callable[[], Facts]:
+    """Begin to load the baseline, which needs TensorFlow, in another process; gives its facts when it is called.
+
+    One that the user named is waited for, because it may be unusable; in the place of another one the stand-in comes.
+    """
+    if not baseline.applies(settings.baseline, dataset):
+        return lambda: None
+    answer = processes.call("tuning.baseline", "facts", settings.baseline, context=context)
+    if settings.baseline is None:
+        return answer.result
+    facts: BaselineFacts = answer.result()
+    return lambda: facts
+
+
+def _fingerprint(settings: Settings, dataset: Dataset, space: SearchSpace) -> dict[str, object]:
+    """What makes the trials of a study comparable."""
+    return {
+        "data": dataset.name,
+        "data digest": dataset.digest,
+        "space": space.fingerprint(),
+        "objective": settings.objective,
+        "epochs": settings.max_epochs,
+        "seed": settings.seed,
+        # None where the default holds, so that studies from before these settings are resumed as they were.
+        "batch size": settings.batch_size,
+        "precision": None if settings.precision == "auto" else settings.precision,
+    }
 
 
 def _store(settings: Settings) -> Store:
@@ -112,3 +120,10 @@ def _open_tracker(settings: Settings, dataset: Dataset) -> Tracker:
     }
     tracker.open_study(tags={"objective": settings.objective}, params=params, dataset=facts)
     return tracker
+
+
+def notes(search: Search) -> tuple[str, ...]:
+    """What to know when the result is read, a sentence each."""
+    if search.baseline is None:
+        return (*search.dataset.notes, "no pretrained baseline: it needs 28x28 images of ten classes")
+    return (*search.dataset.notes, *search.baseline.sentences())

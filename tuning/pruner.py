@@ -1,57 +1,79 @@
-"""`CatchUpPruner`: end a trial of the back-off whose learning curve cannot catch up with the best trial's.
+"""`CatchUpPruner`: end a trial whose learning curve cannot catch up with the best trial's. The rule in Optuna's words.
 
-A learning curve flattens as it falls, so going on at its recent pace is more than it will do. A trial is pruned when
-even that pace, kept up to the last epoch, would leave it above the best value by more than the noise. Trials of phase
-1 are never pruned, since they are there to overfit, not to win; nor are repeats.
+>>> import optuna
+>>> study = optuna.create_study(pruner=CatchUpPruner(max_epochs=30))
+
+The rule itself is `tuning/strategy/catch_up.py`. Trials of phase 1 are never pruned, since they are there to overfit,
+not to win; nor are repeats. A study without phases is pruned from its first complete trial on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 from optuna.pruners import BasePruner
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from tuning.strategy.actions import REPEAT, Phase
+from tuning.strategy.catch_up import MIN_EPOCHS, Incumbent, Verdict, judge
 from tuning.trial_attrs import VALUE_STDERR, decision_of, is_maximized
-
-_PACE_EPOCHS = 3
-_MIN_EPOCHS = 5
-_N_STDERRS = 2.0  # of the best trial's value, unpaired: more than the noise between two curves
 
 
 class CatchUpPruner(BasePruner):
     """Prune what cannot win; stateless, so it resumes and parallelises like the sampler.
 
     Args:
-        max_epochs: The last epoch a trial could reach.
+        max_epochs: How many values a trial reports at most, one an epoch, >= 1.
+
+    Raises:
+        ValueError: If `max_epochs` is out of its range.
     """
 
     def __init__(self, max_epochs: int) -> None:
+        if max_epochs < 1:
+            raise ValueError(f"`max_epochs` must be >= 1, got {max_epochs}.")
         self._max_epochs = max_epochs
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Whether the trial's reported values cannot catch up with the best complete trial's value."""
+        """Whether the trial's reported values cannot catch up with the best complete trial's."""
+        verdict = self.verdict(study, trial)
+        return verdict is not None and not verdict.can_catch_up
+
+    def verdict(self, study: Study, trial: FrozenTrial) -> Verdict | None:
+        """What the trial's reported values say; None where nothing can be said yet, or the trial is not judged.
+
+        Raises:
+            RuntimeError: If the study has more than one objective.
+        """
+        # The cheap questions first: the best trial is searched among all trials, and this runs after every epoch.
+        if not MIN_EPOCHS <= len(trial.intermediate_values) < self._max_epochs:
+            return None
         decision = decision_of(trial)
         # A repeat is there for its value: pruned, it would leave the configuration with its lucky runs alone.
-        if decision.get("phase") not in (Phase.BACK_OFF, Phase.MODEL) or decision.get("move") == REPEAT:
-            return False
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if not complete:
-            return False
-        sign = -1.0 if is_maximized(study) else 1.0
-        best = min(complete, key=lambda other: sign * float(other.value or 0.0))
-        values = [sign * trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
-        margin = _N_STDERRS * float(best.user_attrs.get(VALUE_STDERR, 0.0))
-        return not can_catch_up(values, sign * float(best.value or 0.0) + margin, self._max_epochs)
+        if decision.get("phase") == Phase.CROSS_BORDER or decision.get("move") == REPEAT:
+            return None
+        maximize = is_maximized(study)
+        best = _best_trial(study)
+        if best is None:
+            return None
+        return judge(_losses(trial, maximize), _incumbent(best, maximize), self._max_epochs, maximize=maximize)
 
 
-def can_catch_up(values: Sequence[float], target: float, max_epochs: int) -> bool:
-    """Whether a curve (to be minimised, one value an epoch) can reach `target` by `max_epochs` at its recent pace."""
-    n_epochs = len(values)
-    if n_epochs < _MIN_EPOCHS or n_epochs >= max_epochs:
-        return True
-    lowest = min(values)
-    pace = (min(values[:-_PACE_EPOCHS]) - lowest) / _PACE_EPOCHS
-    return lowest - pace * (max_epochs - n_epochs) <= target
+def _best_trial(study: Study) -> FrozenTrial | None:
+    try:
+        return study.best_trial
+    except ValueError:  # Optuna's way to say that no trial is complete
+        return None
+
+
+def _incumbent(best: FrozenTrial, maximize: bool) -> Incumbent:
+    value, stderr = float(best.value or 0.0), float(best.user_attrs.get(VALUE_STDERR, 0.0))
+    known = stderr if 0 <= stderr < math.inf else 0.0
+    return Incumbent(_losses(best, maximize), -value if maximize else value, known)
+
+
+def _losses(trial: FrozenTrial, maximize: bool) -> tuple[float, ...]:
+    """The reported values in order, to be minimised."""
+    sign = -1.0 if maximize else 1.0
+    return tuple(sign * trial.intermediate_values[step] for step in sorted(trial.intermediate_values))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.evaluation import Evaluation, Latency, PairedTest
+from tuning.export_target import Exported
 
 BASELINE, HAND_MADE, TUNED = "baseline", "hand_made", "tuned"
 
@@ -38,6 +39,15 @@ class ModelResult:
     train_secs: float
     note: str
     params: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The models on the test set, the tuned one last; how it differs from each other one; and its export."""
+
+    models: tuple[ModelResult, ...]
+    paired: Mapping[str, PairedTest]
+    exported: Exported
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from tuning import cli
-from tuning.settings import OBJECTIVES, Settings, check_writable
+from tuning.settings import DEFAULT_WORKERS, OBJECTIVES, Settings, check_writable
 
 _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OBJECTIVES.values())
 
@@ -60,6 +60,27 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     help="MLflow store. Example: --tracking-uri http://127.0.0.1:5000",
 )
 @cli.export_dir_option
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    default=DEFAULT_WORKERS,
+    help="Processes that train at the same time, each with its share of the cores. Example: --workers 2",
+)
+@click.option(
+    "--batch-size",
+    type=int,
+    metavar="N",
+    default=None,
+    show_default="about 400 steps an epoch, 32 to 128",
+    help="Examples a step. Example: --batch-size 64",
+)
+@click.option(
+    "--precision",
+    metavar="NAME",
+    default="auto",
+    help="Of matrix products: float32, mixed_bfloat16, or auto for the faster one. Example: --precision float32",
+)
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
 def search(
     data: str | None,
@@ -74,6 +95,9 @@ def search(
     experiment: str,
     tracking_uri: str | None,
     export_dir: Path | None,
+    workers: int,
+    batch_size: int | None,
+    precision: str,
     quiet: bool,
 ) -> None:
     """Tune units, layers, dropout and L2 of a Keras network: overfit on purpose, then back off.
@@ -95,13 +119,18 @@ def search(
         experiment=experiment,
         tracking_uri=tracking_uri,
         export_dir=export_dir,
+        n_workers=workers,
+        batch_size=batch_size,
+        precision=precision,
         quiet=quiet,
     )
     check_writable(settings.root)
-    from tuning.data import load_dataset  # each import is paid only once what comes before it was in order
+    from tuning import processes  # each import is paid only once what comes before it was in order
+
+    processes.warm_up()
+    from tuning.data import load_dataset
 
     dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ)
-    cli.import_tensorflow()
     from tuning.study import run_search
 
     run_search(settings, dataset)

@@ -12,6 +12,11 @@ from typing import Literal
 
 from tuning.errors import SettingsError, StorageError
 
+DEFAULT_WORKERS = 1
+
+# More would train nothing sooner on any machine that this is made for, and a slip of the finger would fill its memory.
+_MAX_WORKERS = 64
+
 # A study's name becomes a folder name and an MLflow tag.
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -53,6 +58,9 @@ OBJECTIVES: Mapping[str, Objective] = {
 }
 
 
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")  # Keras' names of dtype policies
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything a search needs to know.
@@ -71,6 +79,9 @@ class Settings:
         experiment: MLflow experiment.
         tracking_uri: MLflow tracking URI; None for `mlflow.db` in `root`.
         export_dir: Folder of the exported model; None for `exports/STUDY` in `root`.
+        batch_size: Examples a step, >= 1; None for about 400 steps an epoch, between 32 and 128 examples.
+        precision: Of matrix products, one of `PRECISIONS`; `auto` for what is faster on this machine for the network.
+        n_workers: Processes that train trials at the same time, 1 to 64.
         quiet: Print the result only.
 
     Raises:
@@ -90,6 +101,9 @@ class Settings:
     experiment: str = "overfit-backoff"
     tracking_uri: str | None = None
     export_dir: Path | None = None
+    batch_size: int | None = None
+    precision: str = "auto"
+    n_workers: int = DEFAULT_WORKERS
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -97,6 +111,10 @@ class Settings:
         _require(self.n_trials >= 1, "trials", "must be at least 1", self.n_trials)
         _require(self.max_epochs >= 1, "epochs", "must be at least 1", self.max_epochs)
         _require(0 <= self.seed < 2**31, "seed", "must be from 0 to 2147483647", self.seed)
+        _require(1 <= self.n_workers <= _MAX_WORKERS, "workers", f"must be from 1 to {_MAX_WORKERS}", self.n_workers)
+        batch_size = 1 if self.batch_size is None else self.batch_size
+        _require(batch_size >= 1, "batch-size", "must be at least 1", self.batch_size)
+        _require(self.precision in PRECISIONS, "precision", f"must be one of {', '.join(PRECISIONS)}", self.precision)
         seconds = math.inf if self.timeout_secs is None else self.timeout_secs
         _require(seconds > 0, "timeout", "must be more than 0 seconds", self.timeout_secs)
         _require(bool(self.experiment.strip()), "experiment", "must not be empty", repr(self.experiment))

@@ -19,7 +19,7 @@ from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings, known_studies
 from tuning.strategy.history import Outcome
 from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
-from tuning.workers import WORKER, Worker, is_gone
+from tuning.workers import WORKER, Worker, is_alive_elsewhere, is_gone
 
 FINGERPRINT = "fingerprint"  # user attribute of a study: what makes its trials comparable
 DATA_ARGUMENT = "data_argument"  # user attribute of a study: what `--data` loads its data again
@@ -98,15 +98,20 @@ def load_study(root: Path, name: str, storage_url: str | None) -> Study:
 
 def close_killed(study: Study, here: Worker) -> list[FrozenTrial]:
     """Mark the running trials of processes that are gone as failed, with the reason; return them."""
-    killed = []
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if is_gone(trial.user_attrs.get(WORKER), here):
-            storage = study._storage  # a trial of another process has no public handle
-            storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
-            storage.set_trial_user_attr(trial._trial_id, OUTCOME_REASON, "the process that ran it is gone")
-            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-            killed.append(trial)
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    killed = [trial for trial in running if is_gone(trial.user_attrs.get(WORKER), here)]
+    for trial in killed:
+        storage = study._storage  # a trial of another process has no public handle
+        storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
+        storage.set_trial_user_attr(trial._trial_id, OUTCOME_REASON, "the process that ran it is gone")
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
     return killed
+
+
+def others_running(study: Study, here: Worker) -> list[FrozenTrial]:
+    """The running trials that other living processes of this host began; of another host nothing can be known."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [trial for trial in running if is_alive_elsewhere(trial.user_attrs.get(WORKER), here)]
 
 
 def n_counted(study: Study) -> int:

@@ -24,6 +24,7 @@ OUTCOME_REASON = "outcome_reason"  # why, in one sentence
 FIT_STATE = "fit_state"  # `FitState` of the diagnosis
 CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
 VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples
+EXPECTED_VALUE = "expected_value"  # of a pruned trial: what its curve would have reached
 
 _FIXED_PARAMS = "fixed_params"  # Optuna's own system attribute of enqueued and retried trials
 
@@ -62,7 +63,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
     if point is None:
         return None
     outcome = outcome_of(trial)
-    value = trial.value if outcome is Outcome.COMPLETE else None
+    value = _value(trial, outcome)
     state = trial.user_attrs.get(FIT_STATE)
     return TrialRecord(
         number=trial.number,
@@ -89,6 +90,13 @@ def is_maximized(study: Study) -> bool:
     return study.direction == StudyDirection.MAXIMIZE
 
 
+def best_of(study: Study) -> FrozenTrial | None:
+    """The best complete trial, the first of equals; not a copy, unlike `study.best_trial`, and None without one."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = -1.0 if is_maximized(study) else 1.0
+    return min(complete, key=lambda trial: sign * float(trial.value or 0.0), default=None)
+
+
 def enqueued_coordinates(trial: FrozenTrial, space: SearchSpace) -> dict[int, float]:
     """Grid coordinates, by the lever's position, of the values that the user fixed when enqueuing the trial."""
     fixed: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})
@@ -103,6 +111,14 @@ def _stderr(trial: FrozenTrial) -> float | None:
     """The standard error where it is one: after a diverged training it is not a number."""
     stderr = trial.user_attrs.get(VALUE_STDERR)
     return stderr if stderr is not None and 0 <= stderr < math.inf else None
+
+
+def _value(trial: FrozenTrial, outcome: Outcome) -> float | None:
+    """The value, for a pruned trial the expected one where its objective recorded it; None if there is neither."""
+    if outcome is Outcome.PRUNED:
+        expected = trial.user_attrs.get(EXPECTED_VALUE)
+        return expected if expected is not None and math.isfinite(expected) else None
+    return trial.value if outcome is Outcome.COMPLETE else None
 
 
 def _point(trial: FrozenTrial, space: SearchSpace) -> Point | None:

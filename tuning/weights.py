@@ -10,37 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import FrozenTrial
 
 from tuning.errors import ExportError
+
+# A trial's file, and the one that becomes it when it is whole.
+_FILE_NAME = re.compile(r"\.?trial-(\d+)(?:\.\d+)?\.npz")
 
 
 @dataclass(frozen=True)
 class WeightStore:
-    """Weights of trials, a file each, in one folder."""
+    """Weights of trials, a file each, in one folder; any number of processes write and clean at the same time."""
 
     folder: Path
 
-    def keep(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
-        """Write a trial's weights; called before the trial is told, so that a complete trial has them after any kill.
+    def write(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
+        """Write a trial's weights, whole or not at all, before the trial is told.
 
-        Whether a configuration is the best shows only with its repeats: the next clean-up decides what stays.
+        The files of other trials stay until the next clean-up: a kill between here and the end of the trial must
+        leave the weights of whichever trial is the best one then, and whether a configuration is the best shows only
+        with its repeats.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
         np.savez(aside, *model.get_weights())
         aside.replace(self._path(number))
-
-    def first_kept(self, ranking: Sequence[int]) -> int:
-        """The first of these trials whose weights are here.
-
-        Raises:
-            ExportError: If none are.
-        """
-        kept = set(self._kept())
-        number = next((number for number in ranking if number in kept), None)
-        if number is None:
-            raise ExportError(f"No weights of this study's trials are in {self.folder.name}/.")
-        return number
 
     def load(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
         """Put a trial's weights into a model of its configuration.
@@ -57,15 +51,33 @@ class WeightStore:
                 f"The weights of trial {number} are not in {self.folder.name}/ (kept: {kept})."
             ) from error
 
-    def clean(self, kept: Collection[int]) -> None:
-        """Remove the weights of all trials but these."""
-        for number in self._kept():
-            if number not in kept:
-                self._path(number).unlink(missing_ok=True)
+    def first_kept(self, ranking: Sequence[int]) -> int:
+        """The first of these trials whose weights are here.
+
+        Raises:
+            ExportError: If none are.
+        """
+        kept = set(self._kept())
+        number = next((number for number in ranking if number in kept), None)
+        if number is None:
+            raise ExportError(f"No weights of this study's trials are in {self.folder.name}/.")
+        return number
+
+    def clean(self, trials: Sequence[FrozenTrial], kept: Collection[int]) -> None:
+        """Remove the weights of all ended trials but these.
+
+        Those of a running trial stay: it may have written them and not yet told its value. So do those of a trial
+        that is not among `trials` yet.
+        """
+        ended = {trial.number for trial in trials if trial.state.is_finished()} - set(kept)
+        for path in self.folder.glob("*.npz"):
+            match = _FILE_NAME.fullmatch(path.name)
+            if match and int(match[1]) in ended:
+                path.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"trial-{number}.npz"
 
     def _kept(self) -> list[int]:
-        names = (re.fullmatch(r"trial-(\d+)\.npz", path.name) for path in self.folder.glob("trial-*.npz"))
+        names = (_FILE_NAME.fullmatch(path.name) for path in self.folder.glob("trial-*.npz"))
         return sorted(int(match[1]) for match in names if match)

@@ -1,4 +1,7 @@
-"""Which process runs a trial, and is it still alive? A killed process leaves its trial running for ever.
+"""Which process began a trial, and is it still alive? A killed process leaves its trial running for ever.
+
+It is the process that holds the study (asks, reports, tells), not the one that trains for it: the first notices by
+itself when the second dies (`tuning/pool.py`).
 
 Optuna's own heartbeats need an RDB storage; a process's host, number and start time tell the same for any storage.
 """
@@ -20,7 +23,7 @@ _SAME_START_SECS = 1.0
 
 @dataclass(frozen=True)
 class Worker:
-    """One process: the start time tells it from a later process with the same number."""
+    """One process that holds the study: the start time tells it from a later process with the same number."""
 
     host: str
     pid: int
@@ -51,3 +54,10 @@ def is_gone(attr: Mapping[str, object] | None, here: Worker) -> bool:
     except psutil.NoSuchProcess:
         return True
     return abs(started - float(str(attr["started"]))) > _SAME_START_SECS
+
+
+def is_alive_elsewhere(attr: Mapping[str, object] | None, here: Worker) -> bool:
+    """Whether the process that began a trial is certainly another one of this host, and alive."""
+    if attr is None or attr["host"] != here.host or attr["pid"] == here.pid:
+        return False
+    return not is_gone(attr, here)

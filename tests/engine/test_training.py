@@ -11,15 +11,10 @@ import tensorflow as tf
 from models.mlp import InputFormat, build_mlp
 from tuning.data.examples import Examples
 from tuning.engine.metrics import EpochMetrics
+from tuning.engine.plan import default_batch_size, default_ema_momentum
+from tuning.engine.programs import Programs
 from tuning.engine.stopping import StopRule
-from tuning.engine.training import (
-    Diverged,
-    Engine,
-    TrainedModel,
-    TrainingPlan,
-    default_batch_size,
-    default_ema_momentum,
-)
+from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.evaluation.metrics import error_rate, nll_per_example
 
 BuildModel = Callable[..., keras.Model]
@@ -62,8 +57,9 @@ def test_reused_program_gives_the_training_of_a_fresh_engine(build: BuildModel, 
     engine = new_engine()
     engine.train(build(seed=0, dropout=0.2, l2=1e-3), PLAN)
     reused = engine.train(build(seed=1, dropout=0.5, l2=1e-5), plan)
-    (program,) = engine._programs.values()
+    (program,) = engine._programs._programs.values()
     assert 1 == program._epoch.experimental_get_tracing_count()
+    assert 1 == program._steps.experimental_get_tracing_count()
     assert_same_training(new_engine().train(build(seed=1, dropout=0.5, l2=1e-5), plan), reused)
 
 
@@ -75,7 +71,7 @@ def test_model_ends_with_the_weights_of_its_best_epoch(engine: Engine, build: Bu
     assert trained.best_epoch < len(losses)
     assert trained.best_epoch == 1 + int(np.argmin(losses))
     predicted = trained.model.predict(val.inputs, verbose=0)
-    np.testing.assert_allclose(predicted, trained.val_logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(predicted, trained.val.outputs, rtol=1e-4, atol=1e-4)
     assert trained.best.val_loss == pytest.approx(nll_per_example(predicted, val.labels).mean(), rel=1e-4)
     assert trained.best.val_error == pytest.approx(error_rate(predicted, val.labels))
 
@@ -164,20 +160,25 @@ def test_later_divergence_keeps_the_best_epoch(engine: Engine, build: BuildModel
     assert "diverged at epoch 3" == trained.stop_reason
     assert [True, True, False] == [bool(np.isfinite(epoch.val_loss)) for epoch in trained.epochs]
     assert 2 == trained.best_epoch
-    assert trained.best.val_error == error_rate(trained.val_logits, val.labels)
+    assert trained.best.val_error == error_rate(trained.val.outputs, val.labels)
     assert all(np.isfinite(weight).all() for weight in trained.model.get_weights())
 
 
-def test_least_recently_used_architecture_makes_room(build: BuildModel, new_engine: NewEngine) -> None:
-    """Four are kept; the one that was not used for longest is freed."""
+def test_least_recently_used_architecture_makes_room(
+    build: BuildModel, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two fit, the one that was not used for longest is freed when a third comes."""
     engine = new_engine()
+    programs: Programs = engine._programs
     plan = TrainingPlan(1e-3, seed=0, max_epochs=1, batch_size=400)
-    for units in (2, 3, 4, 5):
+    for units in (2, 3):
         engine.train(build(units=units, layers=1), plan)
-    first, second = (weakref.ref(program) for program in list(engine._programs.values())[:2])
+    first, second = (weakref.ref(program) for program in programs._programs.values())
+    held = sum(program.n_bytes for program in programs._programs.values())
+    monkeypatch.setattr("tuning.engine.programs._MAX_CACHE_BYTES", held + 100_000)
     engine.train(build(units=2, layers=1, seed=1), plan)
-    engine.train(build(units=6, layers=1), plan)
-    assert 4 == len(engine._programs)
+    engine.train(build(units=4, layers=1), plan)
+    assert 2 == len(programs._programs)
     assert first() is not None
     assert second() is None
 
@@ -193,13 +194,14 @@ def test_features_are_standardised_by_the_model(
     trained = Engine(train_x, train.labels, val_x, val.labels).train(model, PLAN)
     of_pixels = engine.train(build(seed=0), PLAN)
     assert [e.val_loss for e in of_pixels.epochs] == pytest.approx([e.val_loss for e in trained.epochs], rel=1e-3)
-    np.testing.assert_allclose(model.predict(val_x, verbose=0), trained.val_logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.predict(val_x, verbose=0), trained.val.outputs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
         ({"learning_rate": 0.0}, "learning_rate=0.0"),
+        ({"precision": "float16"}, "one of .*'mixed_bfloat16'.* got 'float16'"),
         ({"max_epochs": 0}, "max_epochs=0"),
         ({"monitor": "accuracy"}, "one of .*'val_loss'.* got 'accuracy'"),
         ({"batch_size": 0}, "got 0"),

@@ -31,9 +31,16 @@ def test_dropout_follows_every_hidden_layer() -> None:
     assert [0.2, 0.2] == [layer.rate for layer in layers_of(model, keras.layers.Dropout)]
 
 
-def test_zero_regularization_leaves_no_trace() -> None:
-    """No dropout layers and no penalties: such a network costs nothing extra."""
+def test_zero_regularization_keeps_the_layers() -> None:
+    """So that one compiled epoch serves every rate and factor; nothing is dropped and the penalty is 0."""
     model = build_mlp(PARAMS | {"dropout": 0.0, "l2": 0.0}, PIXELS, n_classes=10, seed=0)
+    assert [0, 0] == [layer.rate for layer in layers_of(model, keras.layers.Dropout)]
+    assert 0.0 == sum(float(loss) for loss in model.losses)
+
+
+def test_a_network_without_regularization_has_no_layers_for_it() -> None:
+    """Where a configuration does not name them: the hand-made model is the three layers that its name says."""
+    model = build_mlp({"units": 8, "layers": 1}, PIXELS, n_classes=10, seed=0)
     assert [] == layers_of(model, keras.layers.Dropout)
     assert [] == model.losses
 

@@ -5,9 +5,9 @@ from tuning.data import load_dataset
 data = load_dataset("mnist5k", seed=7, environ=os.environ)
 """
 
-from tuning.data.dataset import Dataset, load_dataset
+from tuning.data.dataset import Dataset, TrainingData, load_dataset
 from tuning.data.examples import Examples
 from tuning.data.scaling import InputScaling
 from tuning.data.sealed import SealedTest, TestSetOpened
 
-__all__ = ["Dataset", "Examples", "InputScaling", "SealedTest", "TestSetOpened", "load_dataset"]
+__all__ = ["Dataset", "Examples", "InputScaling", "SealedTest", "TestSetOpened", "TrainingData", "load_dataset"]

@@ -58,6 +58,22 @@ class Dataset:
             if set(np.unique(part.labels)) != set(range(self.n_classes)):
                 raise ValueError(f"each part must hold all of the {self.n_classes} classes and no other.")
 
+    @property
+    def for_training(self) -> "TrainingData":
+        """What another process may have of it: all but the sealed test part."""
+        return TrainingData(self.train, self.validation, self.n_classes, self.input_shape, self.scaling)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TrainingData:
+    """What a process that trains gets of a data set: everything but the test part. Fields as in `Dataset`."""
+
+    train: Examples
+    validation: Examples
+    n_classes: int
+    input_shape: tuple[int, ...]
+    scaling: InputScaling
+
 
 def load_dataset(
     name: str | None, *, seed: int, environ: Mapping[str, str], download_timeout_secs: float = 20.0

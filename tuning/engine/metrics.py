@@ -1,14 +1,57 @@
-"""The metrics of one epoch, from clean logits."""
+"""The metrics of one epoch, from clean predictions."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuning.evaluation.calibration import fit_temperature
-from tuning.evaluation.metrics import error_rate, nll_per_example
+from tuning.evaluation.metrics import nll_per_example
+
+if TYPE_CHECKING:  # the process that holds a study reads metrics and never imports TensorFlow
+    from tuning.engine.criterion import Criterion
+
+_N_METRICS = 6
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Clean outputs of a model and what they cost, an entry an example.
+
+    Args:
+        outputs: Shape (n, ...), or nested where the model has several.
+        losses: Shape (n,), in nats for a cross-entropy; one number, the mean, where a loss has no value an example.
+        is_wrong: Shape (n,); empty where there is no right or wrong (a regression).
+    """
+
+    outputs: Any
+    losses: NDArray[np.float32]
+    is_wrong: NDArray[np.bool_]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every output and every loss is a finite number."""
+        return all(bool(np.isfinite(array).all()) for array in (*_arrays(self.outputs), self.losses))
+
+    @property
+    def loss(self) -> float:
+        """The mean loss."""
+        return float(self.losses.mean(dtype=np.float64))
+
+    @property
+    def loss_sd(self) -> float:
+        """Standard deviation of an example's loss; NaN where there is no value an example."""
+        return float(self.losses.std(dtype=np.float64)) if len(self.losses) > 1 else math.nan
+
+    @property
+    def error(self) -> float:
+        """The share of wrong examples; NaN where there is no right or wrong."""
+        return float(self.is_wrong.mean()) if len(self.is_wrong) else math.nan
 
 
 @dataclass(frozen=True)
@@ -16,7 +59,8 @@ class EpochMetrics:
     """Clean metrics at the end of an epoch; losses in nats an example, errors as fractions.
 
     `val_calibrated_loss` is the validation loss at its best temperature: what the network's decisions are worth once
-    their confidence is put right. Raw loss turns up long before the decisions get worse (Guo et al. 2017).
+    their confidence is put right. Raw loss turns up long before the decisions get worse (Guo et al. 2017). For a loss
+    without a temperature it is the raw one, and without right or wrong the errors are NaN.
     """
 
     train_loss: float
@@ -27,35 +71,54 @@ class EpochMetrics:
     val_loss_sd: float  # standard deviation of the per-example validation loss
 
 
-def epoch_metrics(
-    train_logits: NDArray[np.float32],
-    train_labels: NDArray[np.int64],
-    val_logits: NDArray[np.float32],
-    val_labels: NDArray[np.int64],
-) -> EpochMetrics:
-    """Measure clean logits, shapes (n, n_classes); NaN where the network diverged."""
-    if not (np.isfinite(train_logits).all() and np.isfinite(val_logits).all()):
-        return EpochMetrics(*[float("nan")] * 6)
-    val_losses = nll_per_example(val_logits, val_labels)
-    temperature = fit_temperature(val_logits, val_labels)
+def epoch_metrics(train: Predictions, val: Predictions, val_labels: Any, criterion: Criterion) -> EpochMetrics:  # noqa: ANN401
+    """Measure clean predictions; NaN throughout where the network diverged."""
+    if not (train.is_finite and val.is_finite):
+        return EpochMetrics(*[math.nan] * _N_METRICS)
     return EpochMetrics(
-        train_loss=float(nll_per_example(train_logits, train_labels).mean()),
-        train_error=error_rate(train_logits, train_labels),
-        val_loss=float(val_losses.mean()),
-        val_error=error_rate(val_logits, val_labels),
-        val_calibrated_loss=float(nll_per_example(val_logits / temperature, val_labels).mean()),
-        val_loss_sd=float(val_losses.std()),
+        train_loss=train.loss,
+        train_error=train.error,
+        val_loss=val.loss,
+        val_error=val.error,
+        val_calibrated_loss=_calibrated_loss(val, val_labels, criterion),
+        val_loss_sd=val.loss_sd,
     )
 
 
-def paired_stderr(
-    first_logits: NDArray[np.float32], second_logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> float:
+def paired_stderr(first: Predictions, second: Predictions) -> float:
     """Standard error of the difference of two mean losses on the same examples; NaN if a network diverged.
 
     Paired, because most of what makes examples differ in loss is the same for both networks and cancels.
     """
-    if not (np.isfinite(first_logits).all() and np.isfinite(second_logits).all()):
-        return float("nan")
-    differences = nll_per_example(second_logits, labels) - nll_per_example(first_logits, labels)
-    return float(differences.std() / np.sqrt(len(labels)))
+    if not (first.is_finite and second.is_finite) or len(first.losses) < 2:
+        return math.nan
+    differences = second.losses.astype(np.float64) - first.losses
+    return float(differences.std() / np.sqrt(len(differences)))
+
+
+def value_stderr(metrics: EpochMetrics, metric: str, n_val: int) -> float:
+    """Standard error of one of an epoch's validation metrics, a field of `EpochMetrics`, over the examples."""
+    if metric == "val_error":
+        error = metrics.val_error
+        # One error more or less: a perfect score on n examples is no proof of a perfect model.
+        return math.sqrt(max(error * (1 - error), 1 / n_val) / n_val)
+    return metrics.val_loss_sd / math.sqrt(n_val)
+
+
+def _arrays(outputs: Any) -> Iterator[NDArray[Any]]:  # noqa: ANN401 - nested
+    """The arrays of a list, a dict or a single one."""
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list | tuple):
+        for each in outputs:
+            yield from _arrays(each)
+    else:
+        yield outputs
+
+
+def _calibrated_loss(val: Predictions, labels: Any, criterion: Criterion) -> float:  # noqa: ANN401
+    logits = None if isinstance(val.outputs, list | tuple | dict) else criterion.logits(val.outputs)
+    if logits is None:
+        return val.loss
+    classes = np.reshape(labels, (-1,)).astype(np.int64)
+    return float(nll_per_example(logits / np.float32(fit_temperature(logits, classes)), classes).mean())

@@ -1,59 +1,82 @@
-"""The compiled epoch: one `tf.function` call trains an epoch, with the data resident and no Python in the step.
+"""The compiled epoch: one call trains an epoch, with the data resident and no Python in the step.
 
 In `keras.Model.fit` a step of a small network spends most of its time outside the arithmetic. Here the whole epoch is
-one graph: shuffle the indices, gather a batch, forward, backward, one fused Adam kernel a variable.
+one graph. It shuffles the indices and goes through them in chunks: draw the dropout masks of a chunk's steps, then
+run these steps (gather a batch, forward, backward, optimizer), compiled as `Compilation` says.
 
-Adam is Keras' own rule (Kingma and Ba 2015, with the step size corrected for both moments): `ResourceApplyAdam`
-computes it in one pass over memory where Keras' optimizer needs about a dozen. `ema_momentum` is Keras' too
-(`optimizers.Adam(use_ema=True)`): the metrics and the kept weights are those of the moving average of the weights;
-with momentum 0 the average is the weights themselves.
+`ema_momentum` is Keras' own (`optimizers.Adam(use_ema=True)`): the metrics and the kept weights are those of the moving
+average of the weights; with momentum 0 the average is the weights themselves.
 """
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tuning.engine.runtime_model import RuntimeModel
+from tuning.engine.compilation import Compilation, steps_per_chunk
+from tuning.engine.criterion import CompiledLoss, Criterion, CrossEntropyOfLogits
+from tuning.engine.metrics import Predictions
+from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
+from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel
 
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # the defaults of keras.optimizers.Adam
 _EVALUATION_BATCH = 5_000  # bounds the memory of an evaluation; large enough for full speed
+_GRAPH_BYTES = 16 * 2**20  # a traced and compiled epoch without its variables, roughly
 
 
 class Program:
     """The compiled epoch of one architecture on one training set.
 
     Args:
-        model: A functional or sequential model from raw inputs to logits.
-        inputs: Training inputs, resident, shape (n, ...).
-        labels: Class numbers, int32, shape (n,).
+        model: A functional or sequential model from raw inputs to outputs. One that is compiled trains with its own
+            optimizer and loss, another one with Adam on the cross-entropy of its logits.
+        inputs: Training inputs, resident, shape (n, ...), or a nested structure of such.
+        labels: Resident, shape (n, ...), or a nested structure of such.
         batch_size: Examples a step; the last, smaller batch of an epoch is used like `fit` does.
+        compilation: By which compiler and in which precision.
+
+    Raises:
+        Exception: Whatever Keras or TensorFlow say of a model that cannot be copied or traced.
     """
 
-    def __init__(self, model: keras.Model, inputs: tf.Tensor, labels: tf.Tensor, batch_size: int) -> None:
-        self._trained, self._averaged = RuntimeModel(model), RuntimeModel(model)
-        self._inputs, self._labels = inputs, labels
-        self._batch_size = batch_size
+    def __init__(
+        self,
+        model: keras.Model,
+        inputs: Any,  # noqa: ANN401 - nested
+        labels: Any,  # noqa: ANN401 - nested
+        batch_size: int,
+        compilation: Compilation,
+    ) -> None:
+        self._trained = RuntimeModel(model, compilation.precision)
+        self._averaged = RuntimeModel(model)
         self._variables = [variable.value for variable in self._trained.model.trainable_variables]
         self._averages = [variable.value for variable in self._averaged.model.trainable_variables]
-        self._moments = [(_zeros(variable), _zeros(variable)) for variable in self._variables]
-        self._n_steps = tf.Variable(0, dtype=tf.int64, trainable=False)
-        # Traced once each for the life of the program, and not by XLA: the whole epoch under XLA was 3 times faster for
-        # 784-128-10 without dropout but 5 times slower with it (TensorFlow 2.21, 2 cores), and compiles for a second or
-        # two an architecture.
+        self.criterion, self._optimizer = _own_or_default(model, self._trained.model, self._variables)
+        self._inputs, self._labels = inputs, labels
+        self._n_examples = n_examples(labels)
+        self._batch_size = min(batch_size, self._n_examples)
+        self._is_first_step = tf.Variable(True, trainable=False)
+        self.compilation = compilation
+        self._steps = tf.function(self._run_steps, jit_compile=compilation.jit_compile)
         self._epoch = tf.function(self._run_epoch)
-        self._logits = tf.function(self._run_logits, reduce_retracing=True)
+        self._evaluate = tf.function(self._run_evaluation, reduce_retracing=True)
+
+    @property
+    def n_bytes(self) -> int:
+        """Resident memory that the program holds, roughly: weights, averages, the optimizer's state, and its graph."""
+        weights = sum(4 * int(tf.size(variable)) for variable in self._variables)
+        return _GRAPH_BYTES + 2 * weights + self._optimizer.n_bytes
 
     def reset(self, model: keras.Model) -> None:
         """Start a new training: weights, rates and factors of `model`, a fresh optimizer."""
         self._trained.load(model)
         self._averaged.load(model)
-        self._n_steps.assign(0)
-        for pair in self._moments:
-            for moment in pair:
-                moment.assign(tf.zeros_like(moment))
+        self._optimizer.reset()
+        self._is_first_step.assign(True)
 
     def train_epoch(self, learning_rate: float, ema_momentum: float, seed: int, epoch: int) -> None:
         """Train one epoch; the order of the examples and the dropout masks follow from seed and epoch alone."""
@@ -61,63 +84,113 @@ class Program:
         self._epoch(tf.constant(learning_rate, tf.float32), tf.constant(ema_momentum, tf.float32), order)
         self._averaged.take_state(self._trained)
 
-    def logits(self, inputs: tf.Tensor) -> NDArray[np.float32]:
-        """Clean logits (evaluation mode) of resident inputs, shape (n, n_classes)."""
-        n_examples = int(inputs.shape[0])
-        parts = [self._logits(inputs[i : i + _EVALUATION_BATCH]) for i in range(0, n_examples, _EVALUATION_BATCH)]
-        return np.concatenate([part.numpy() for part in parts])
+    def predict(self, inputs: Any, labels: Any) -> Predictions:  # noqa: ANN401 - nested
+        """Clean outputs, losses and errors (evaluation mode) of resident examples."""
+        parts = []
+        for first in range(0, n_examples(labels), _EVALUATION_BATCH):
+            batch = tf.nest.map_structure(lambda x, i=first: x[i : i + _EVALUATION_BATCH], (inputs, labels))
+            parts.append(self._evaluate(*batch))
+        return Predictions(*tf.nest.map_structure(_joined, *parts))
 
     def weights(self) -> list[NDArray[np.float32]]:
-        """The averaged weights, those that `logits` uses, in the order of `keras.Model.set_weights`."""
+        """The averaged weights, those that `predict` uses, in the order of `keras.Model.set_weights`."""
         weights: list[NDArray[np.float32]] = self._averaged.model.get_weights()
         return weights
 
-    def _run_logits(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self._averaged.model(inputs, training=False)
+    def _run_evaluation(self, inputs: Any, labels: Any) -> tuple[Any, tf.Tensor, tf.Tensor]:  # noqa: ANN401
+        outputs = self._averaged.model(inputs, training=False)
+        return outputs, self.criterion.losses(labels, outputs), self.criterion.is_wrong(labels, outputs)
 
     def _run_epoch(self, learning_rate: tf.Tensor, ema_momentum: tf.Tensor, order: tf.Tensor) -> None:
-        n_examples = int(self._labels.shape[0])
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(n_examples), seed=order)
-        dropout_seed = tf.random.stateless_uniform((2,), order, minval=None, maxval=None, dtype=tf.int32)
-        for first in tf.range(0, n_examples, self._batch_size):
-            # The step number in the second word keeps the masks of different steps and layers apart.
-            self._trained.seed.assign(dropout_seed + tf.stack([0, first]))
-            batch = shuffled[first : first + self._batch_size]
-            self._run_step(tf.gather(self._inputs, batch), tf.gather(self._labels, batch), learning_rate)
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(self._n_examples), seed=order)
+        mask_seed = tf.random.stateless_uniform((2,), order, minval=None, maxval=None, dtype=tf.int32)
+        n_full = self._n_examples // self._batch_size
+        n_chunk_steps = steps_per_chunk(n_full, self._batch_size * sum(map(_mask_bytes, self._trained.dropouts)))
+        n_chunks = math.ceil(n_full / n_chunk_steps)
+        padding = tf.zeros((n_chunks * n_chunk_steps - n_full) * self._batch_size, shuffled.dtype)
+        full = tf.concat([shuffled[: n_full * self._batch_size], padding], axis=0)
+        chunks = tf.reshape(full, (n_chunks, n_chunk_steps, self._batch_size))
+        for chunk in tf.range(n_chunks):
+            masks = self._draw_masks((n_chunk_steps, self._batch_size), mask_seed + tf.stack([0, chunk]))
+            n_steps = tf.minimum(n_chunk_steps, n_full - chunk * n_chunk_steps)
+            self._steps(chunks[chunk], masks, n_steps, learning_rate, ema_momentum)
+        if n_last := self._n_examples % self._batch_size:
+            masks = self._draw_masks((1, n_last), mask_seed + tf.stack([0, n_chunks]))
+            last = shuffled[tf.newaxis, n_full * self._batch_size :]
+            # One odd step is not worth compiling: TensorFlow's graph runs it.
+            self._run_steps(last, masks, tf.constant(1), learning_rate, ema_momentum)
+
+    def _draw_masks(self, shape: tuple[int, int], seed: tf.Tensor) -> list[tf.Tensor]:
+        """One mask a dropout layer for a chunk, shape (steps, batch, ...); the seed's first word tells layers apart."""
+        return [
+            _mask(layer, (*shape, *layer.mask_shape), seed + tf.constant([index, 0]))
+            for index, layer in enumerate(self._trained.dropouts)
+        ]
+
+    def _run_steps(
+        self,
+        chunk: tf.Tensor,
+        masks: list[tf.Tensor],
+        n_steps: tf.Tensor,
+        learning_rate: tf.Tensor,
+        ema_momentum: tf.Tensor,
+    ) -> None:
+        for i in tf.range(n_steps):
+            batch = chunk[i]
+            inputs, labels = tf.nest.map_structure(
+                lambda x, batch=batch: tf.gather(x, batch), (self._inputs, self._labels)
+            )
+            gradients = self._gradients(inputs, labels, [mask[i] for mask in masks])
+            self._optimizer.apply(gradients, learning_rate)
             self._update_averages(ema_momentum)
 
-    def _run_step(self, inputs: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> None:
+    def _gradients(self, inputs: Any, labels: Any, masks: list[tf.Tensor]) -> list[tf.Tensor]:  # noqa: ANN401
         with tf.GradientTape() as tape:
-            logits = self._trained.model(inputs, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(losses) + sum(self._trained.model.losses)  # L2 is not among them
+            outputs = self._trained.training_outputs(inputs, masks)
+            loss = tf.reduce_mean(self.criterion.losses(labels, outputs))
+            loss += sum(self._trained.model.losses)  # L2 is not among them
         gradients = tape.gradient(loss, self._variables)
-        self._n_steps.assign_add(1)
-        for i, gradient in enumerate(gradients):
-            self._apply_adam(i, gradient, learning_rate)
+        penalized = zip(gradients, self._variables, self._trained.l2, strict=True)
+        return [g if l2 is None else g + 2.0 * l2 * variable for g, variable, l2 in penalized]
 
     def _update_averages(self, ema_momentum: tf.Tensor) -> None:
         """average = momentum * average + (1 - momentum) * weights; the first step copies, as in Keras."""
-        share = tf.where(self._n_steps > 1, 1.0 - ema_momentum, 1.0)
+        share = tf.where(self._is_first_step, 1.0, 1.0 - ema_momentum)
+        self._is_first_step.assign(False)
         for average, variable in zip(self._averages, self._variables, strict=True):
             average.assign_add(share * (variable - average))
 
-    def _apply_adam(self, i: int, gradient: tf.Tensor, learning_rate: tf.Tensor) -> None:
-        variable, (first, second), l2 = self._variables[i], self._moments[i], self._trained.l2[i]
-        n_steps = tf.cast(self._n_steps, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=first.handle,
-            v=second.handle,
-            beta1_power=tf.pow(_BETA_1, n_steps),
-            beta2_power=tf.pow(_BETA_2, n_steps),
-            lr=learning_rate,
-            beta1=_BETA_1,
-            beta2=_BETA_2,
-            epsilon=_EPSILON,
-            grad=gradient if l2 is None else gradient + 2.0 * l2 * variable,
-        )
+
+def n_examples(labels: Any) -> int:  # noqa: ANN401 - nested
+    """Length of the first axis of labels, or of the first of several."""
+    return int(tf.nest.flatten(labels)[0].shape[0])
 
 
-def _zeros(variable: tf.Variable) -> tf.Variable:
-    return tf.Variable(tf.zeros_like(variable), trainable=False)
+def _own_or_default(
+    model: keras.Model, trained: keras.Model, variables: list[tf.Variable]
+) -> tuple[Criterion, Optimizer]:
+    """Loss and optimizer of a compiled model, for its run-time copy; the engine's own for one that is not compiled."""
+    if not model.compiled:
+        return CrossEntropyOfLogits(), FusedAdam(variables)
+    return CompiledLoss(model), KerasOptimizer(model.optimizer, trained.trainable_variables)
+
+
+def _joined(*parts: tf.Tensor) -> NDArray[Any]:
+    return np.concatenate([part.numpy() for part in parts])
+
+
+def _mask(layer: RuntimeDropout, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:
+    """True with a probability of 1 - rate (to 1/65536): two values from each random word, none where nothing drops."""
+    n_values = math.prod(shape)
+
+    def draw() -> tf.Tensor:
+        words = tf.random.stateless_uniform((math.ceil(n_values / 2),), seed, None, None, tf.uint32)
+        halves = tf.reshape(tf.bitcast(words, tf.uint16), (-1,))[:n_values]
+        threshold = tf.cast(tf.round(65536.0 * layer.rate), tf.uint16)
+        return tf.reshape(halves >= threshold, shape)
+
+    return tf.cond(layer.rate > 0, draw, lambda: tf.ones(shape, tf.bool))
+
+
+def _mask_bytes(layer: RuntimeDropout) -> int:
+    return math.prod(layer.mask_shape)

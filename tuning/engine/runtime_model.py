@@ -11,42 +11,58 @@ which training only needs the gradient 2 * l2 * w. All other layers and regulari
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+FLOAT32, BFLOAT16 = "float32", "mixed_bfloat16"
+
+# Layers whose arithmetic Keras defines for bfloat16 and which hold (nearly) all of a network's products.
+_BFLOAT16_LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+
 
 class RuntimeDropout(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """Inverted dropout whose rate is a variable and whose mask is a function of a seed variable.
+    """Inverted dropout whose rate is a variable and whose mask is handed in by the training loop.
 
-    Args:
-        index: Position among the model's dropout layers: makes the masks of two layers differ.
-        seed: Variable of shape (2,), int32, which the training loop sets before every step.
+    The mask comes from outside because XLA would fuse its random numbers into every use of them and draw them anew
+    each time: an epoch of 784-128-10 then takes eight times as long.
     """
 
-    def __init__(self, index: int, seed: tf.Variable) -> None:
-        super().__init__()
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - Keras' own arguments
+        super().__init__(**kwargs)
         self.rate = tf.Variable(0.0, trainable=False)
-        self._index = index
-        self._seed = seed
+        self.mask_shape: tuple[int, ...] = ()  # of one example
+        self.mask: tf.Tensor | None = None  # bool, shape (batch, *mask_shape); set while a training step is traced
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Remember the shape of a mask."""
+        self.mask_shape = tuple(int(size) for size in input_shape[1:] if size is not None)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Drop a share `rate` of the inputs while training; pass them through otherwise."""
-        if not training:
+        if not training or self.mask is None:
             return inputs
-        seed = self._seed + tf.constant([self._index, 0])
-        uniform = tf.random.stateless_uniform(tf.shape(inputs), seed)
-        return tf.where(uniform >= self.rate, inputs / (1.0 - self.rate), tf.zeros_like(inputs))
+        scaled_mask = tf.cast(self.mask, inputs.dtype) * tf.cast(1.0 / (1.0 - self.rate), inputs.dtype)
+        return inputs * scaled_mask
 
 
 class RuntimeModel:
-    """A run-time copy of a functional or sequential Keras model, with weights of its own."""
+    """A run-time copy of a functional or sequential Keras model, with weights of its own.
 
-    def __init__(self, model: keras.Model) -> None:
-        self.seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False)
-        self._n_dropouts = 0
+    Args:
+        model: The model to copy.
+        precision: `float32`, or `mixed_bfloat16`: products of Dense and convolutions in bfloat16, sums and weights in
+            float32, and the layers that give the model's outputs in float32 throughout.
+    """
+
+    def __init__(self, model: keras.Model, precision: str = FLOAT32) -> None:
+        self._precision = precision
+        self._output_layers = {id(tensor._keras_history.operation) for tensor in model.outputs}
+        self.dropouts: list[RuntimeDropout] = []
         self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
+        self.dropouts = [layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)]
         self.l2 = [None if factor is None else tf.Variable(factor, trainable=False) for factor in l2_factors(model)]
         for weight, l2 in zip(self.model.trainable_variables, self.l2, strict=True):
             if l2 is not None:
@@ -55,11 +71,12 @@ class RuntimeModel:
 
     def load(self, model: keras.Model) -> None:
         """Take over the weights, dropout rates and L2 factors of a model of the same architecture."""
-        for target, source in zip(self.model.weights, model.weights, strict=True):
-            target.assign(source)
         for copy, layer in zip(self.model.layers, model.layers, strict=True):
             if isinstance(copy, RuntimeDropout):
                 copy.rate.assign(layer.rate)
+            else:
+                for target, source in zip(copy.variables, layer.variables, strict=True):  # random states included
+                    target.assign(source)
         for l2, factor in zip(self.l2, l2_factors(model), strict=True):
             if l2 is not None:
                 l2.assign(factor)
@@ -70,11 +87,24 @@ class RuntimeModel:
         for target, source in pairs:
             target.assign(source)
 
+    def training_outputs(self, inputs: Any, masks: Sequence[tf.Tensor]) -> tf.Tensor:  # noqa: ANN401 - nested
+        """The outputs in training mode with one mask a dropout layer, in the order of `dropouts`."""
+        for layer, mask in zip(self.dropouts, masks, strict=True):
+            layer.mask = mask
+        try:
+            return self.model(inputs, training=True)
+        finally:
+            for layer in self.dropouts:
+                layer.mask = None  # a tensor of the traced graph must not outlive it
+
     def _clone_layer(self, layer: keras.layers.Layer) -> keras.layers.Layer:
-        if not _is_plain_dropout(layer):
-            return layer.__class__.from_config(layer.get_config())
-        self._n_dropouts += 1
-        return RuntimeDropout(self._n_dropouts, self.seed)
+        if _is_plain_dropout(layer):
+            return RuntimeDropout(dtype=layer.dtype_policy)
+        config = layer.get_config()
+        in_bfloat16 = isinstance(layer, _BFLOAT16_LAYERS) and id(layer) not in self._output_layers
+        if self._precision == BFLOAT16 and in_bfloat16:
+            config["dtype"] = BFLOAT16
+        return layer.__class__.from_config(config)
 
 
 def architecture(model: keras.Model) -> str:
@@ -95,8 +125,10 @@ def l2_factors(model: keras.Model) -> list[float | None]:
 
 
 def _is_plain_dropout(layer: keras.layers.Layer) -> bool:
-    """Not a relative with masks of another shape (SpatialDropout), which stays as it is."""
-    return type(layer) is keras.layers.Dropout and layer.noise_shape is None
+    """Used once, with a mask of its input's shape that is known beforehand; others stay Keras' own, rate included."""
+    if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None or len(layer._inbound_nodes) != 1:
+        return False
+    return None not in layer.input.shape[1:]
 
 
 def _structure(layer: keras.layers.Layer) -> list[Any]:

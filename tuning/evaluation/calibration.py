@@ -13,10 +13,10 @@ Source: Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural N
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
-from tuning.evaluation.metrics import check_examples, correct_per_example, nll_per_example
+from tuning.evaluation.metrics import check_examples, correct_per_example
 
 LOG_TEMPERATURE_BOUNDS = (-6.0, 12.0)
 """Natural logarithms: wide enough for logits that are 400 times too small or 160,000 times too large."""
@@ -25,9 +25,9 @@ LOG_TEMPERATURE_BOUNDS = (-6.0, 12.0)
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that minimises the mean negative log-likelihood of these examples.
 
-    Fit it on validation examples only, then apply it to the test examples. The loss is convex in 1/T, so one
-    bounded search in log T finds its only minimum. Examples that are all correct ask for the smallest
-    temperature, examples that are all wrong for the largest; where no temperature is better than 1, it is 1.
+    Fit it on validation examples only, then apply it to the test examples. The loss is convex in 1/T: the one root
+    of its slope is its only minimum. Examples that are all correct ask for the smallest temperature, examples that
+    are all wrong for the largest; where no temperature is better than 1, it is 1.
 
     Args:
         logits: Raw scores, shape (examples, classes).
@@ -39,16 +39,36 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         ValueError: If `check_examples` rejects the arrays.
     """
-    from scipy.optimize import minimize_scalar  # slow to import, needed only here
-
     scores, classes = check_examples(logits, labels)
+    true_scores = scores[np.arange(len(classes)), classes, np.newaxis]
+    # Classes first, because sums over a short last axis would take most of the time; and as precise as the logits are.
+    gaps = np.ascontiguousarray((scores - true_scores).T, dtype=np.result_type(np.asarray(logits), np.float32))
+    # The root-finder never looks at T = 1 itself: comparing with it makes "scaling never hurts" exact.
+    return math.exp(min(0.0, _flat_log_temperature(gaps), key=lambda log_t: _mean_nll(gaps * math.exp(-log_t))))
 
-    def mean_nll(log_temperature: float) -> float:
-        return float(nll_per_example(scores / math.exp(log_temperature), classes).mean())
 
-    fitted = minimize_scalar(mean_nll, bounds=LOG_TEMPERATURE_BOUNDS, method="bounded")
-    # The search never looks at T = 1 itself: comparing with it makes "scaling never hurts" exact.
-    return math.exp(min(0.0, float(fitted.x), key=mean_nll))
+def _mean_nll(gaps: NDArray[np.floating]) -> float:
+    """Mean loss from the gaps to the true class's score, shape (classes, examples)."""
+    largest = gaps.max(axis=0)
+    return float((np.log(np.exp(gaps - largest).sum(axis=0)) + largest).mean())
+
+
+def _flat_log_temperature(gaps: NDArray[np.floating]) -> float:
+    """Where the loss neither rises nor falls with the temperature, or the bound towards which it falls."""
+    from scipy.optimize import brentq  # slow to import, needed only here
+
+    def slope(log_temperature: float) -> float:
+        """Of the mean loss in 1/T: the mean gap to the true class, weighted by the probabilities."""
+        scaled = gaps * math.exp(-log_temperature)
+        weights = np.exp(scaled - scaled.max(axis=0))
+        return float(((weights * gaps).sum(axis=0) / weights.sum(axis=0)).mean())
+
+    low, high = LOG_TEMPERATURE_BOUNDS
+    if slope(low) <= 0:
+        return low
+    if slope(high) >= 0:
+        return high
+    return float(brentq(slope, low, high, xtol=1e-4))
 
 
 def expected_calibration_error(

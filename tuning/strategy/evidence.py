@@ -92,7 +92,7 @@ class Configuration:
     @cached_property
     def stderr(self) -> float | None:
         """Mean standard error of a run's value on the validation examples, where runs give one."""
-        given = [run.stderr for run in self.runs if run.stderr is not None and run.outcome is Outcome.COMPLETE]
+        given = [run.stderr for run in self.runs if run.stderr is not None and run.loss < math.inf]
         return math.fsum(given) / len(given) if given else None
 
 

@@ -41,7 +41,8 @@ class TrialRecord:
         number: Optuna's trial number.
         point: Configuration in natural coordinates, on the grid.
         outcome: How the trial ended, or that it runs.
-        value: Objective to be minimised; needed for `Outcome.COMPLETE`, otherwise ignored.
+        value: Objective to be minimised; needed for `Outcome.COMPLETE`. Of a pruned trial what its curve would have
+            reached, if known: it steers, but cannot win. Otherwise ignored.
         stderr: Standard error of `value` on the validation examples, if the objective gives one.
         state: Fit state by the diagnosis, if there is one.
         crossed_border: Whether the trial fits its training set perfectly or overfits.
@@ -75,8 +76,9 @@ class TrialRecord:
 
     @property
     def loss(self) -> float:
-        """The value to be minimised; infinite where the trial gave none."""
-        return self.value if self.outcome is Outcome.COMPLETE and self.value is not None else math.inf
+        """The value to be minimised, for a pruned trial the expected one; infinite where the trial gave none."""
+        has_loss = self.outcome in (Outcome.COMPLETE, Outcome.PRUNED)
+        return self.value if has_loss and self.value is not None else math.inf
 
 
 @dataclass(frozen=True)

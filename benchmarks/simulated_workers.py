@@ -1,6 +1,6 @@
 """Do four workers search as well as one? Recorded trainings with their seconds, replayed by a clock that jumps.
 
-    python -m benchmarks.parallel --repetitions 10
+    python -m benchmarks.simulated_workers --repetitions 10
 
 A worker that has nothing to do (the strategy waits for running trials) is idle until another one ends. Prints trials a
 minute and the regret at the same number of trials, for one worker and for four, on the report tasks of

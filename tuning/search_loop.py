@@ -1,0 +1,157 @@
+"""The loop of a search: decide, hand out, hear, record, mirror, until nothing is left to start and nothing runs.
+
+One process decides, records and mirrors, whatever the number of workers; they train.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from optuna.study import Study
+
+from tuning import processes
+from tuning.console import SearchView
+from tuning.opening import Search
+from tuning.pool import Pool, share_of_cores
+from tuning.processes import Child
+from tuning.strategy.policy import Stop
+from tuning.study_store import close_killed, n_counted, others_running
+from tuning.trial_attrs import best_of
+from tuning.trial_job import EpochReport, Event, TrialEnd
+from tuning.trials import RunningTrials
+from tuning.workers import Worker
+
+# How often a search that waits for the trials of another process looks whether they have ended.
+_POLL_SECS = 1.0
+
+# Weights of so many configurations stay on disk: repeats may still change which is the best.
+_N_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why no trial is started now; `is_final` where the end of a running trial would change nothing."""
+
+    reason: str
+    is_final: bool
+
+
+@dataclass
+class SearchLoop:
+    """Runs the trials of one search on its workers.
+
+    Args:
+        search: What is searched.
+        view: Who watches.
+        begun: When the search began, on the clock of `time.monotonic`.
+    """
+
+    search: Search
+    view: SearchView
+    begun: float
+    _to_mirror: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        search = self.search
+        self._here = Worker.this()
+        self._pool = worker_pool(search)
+        n_val = len(search.dataset.validation.labels)
+        self._trials = RunningTrials(search.study, search.space, search.settings.goal, self._here, n_val)
+
+    def run(self) -> str:
+        """Run trials until the budget is used up, the time is over, or nothing is left to try; returns which."""
+        self.view.resume(n_counted(self._study))
+        with self._pool:
+            try:
+                return self._until_halt()
+            except BaseException as error:
+                is_ctrl_c = isinstance(error, KeyboardInterrupt)
+                why = "interrupted by Ctrl-C" if is_ctrl_c else f"the search ended by {type(error).__name__}"
+                self._to_mirror += self._trials.abandon(why)
+                self._mirror()
+                raise
+
+    @property
+    def _study(self) -> Study:
+        return self.search.study
+
+    def _until_halt(self) -> str:
+        halt = self._fill()
+        while True:
+            self._mirror()  # while the workers train
+            if self._pool.running:
+                has_ended = [self._handle(event) for event in self._pool.wait()]
+                halt = self._fill() if any(has_ended) else halt
+            elif halt is not None and (halt.is_final or not self._others_may_change_that()):
+                return halt.reason
+            else:
+                halt = self._fill()
+
+    def _fill(self) -> Halt | None:
+        """Give every idle worker a trial; returns why that was not possible."""
+        while not self._pool.is_full:
+            if halt := self._halt():
+                return halt
+            self._start()
+        return None
+
+    def _halt(self) -> Halt | None:
+        """Why no further trial can be started now."""
+        settings = self.search.settings
+        n_ended = n_counted(self._study)
+        if n_ended + len(self._pool.running) + len(others_running(self._study, self._here)) >= settings.n_trials:
+            return Halt(f"its budget of {settings.n_trials} trials is used up", n_ended >= settings.n_trials)
+        if settings.timeout_secs is not None and time.monotonic() - self.begun > settings.timeout_secs:
+            return Halt(f"its time of {settings.timeout_secs:g} s is over", True)
+        action = self.search.sampler.next_action(self._study)
+        return Halt(action.reason, False) if isinstance(action, Stop) else None
+
+    def _start(self) -> None:
+        job = self._trials.ask()
+        self._pool.submit(job)
+        self.view.started(job.number, job.params, self._trials.decision(job.number))
+
+    def _handle(self, event: Event) -> bool:
+        """Record what happened; returns whether a trial has ended."""
+        if event.number is None:
+            return False
+        if isinstance(event, EpochReport):
+            self._pool.answer(event, self._trials.report(event))
+            self.view.epoch(event.number, event.epoch, event.metrics)
+            return False
+        if isinstance(event, TrialEnd):
+            self._trials.tell(event)
+        else:
+            self._trials.tell_died(event.number, event.how)
+        self._to_mirror.append(event.number)
+        best = best_of(self._study)
+        self.view.ended(self._trials.frozen(event.number), best)
+        ranking = self.search.sampler.ranking(self._study)
+        self.search.weights.clean(self._study.get_trials(deepcopy=False), ranking[:_N_KEPT])
+        return True
+
+    def _mirror(self) -> None:
+        while self._to_mirror:
+            if trouble := self.search.mirror.trial(self._to_mirror.pop(0)):
+                self.view.say(f"   note: {trouble} The search goes on; what is missing is sent at its end.")
+
+    def _others_may_change_that(self) -> bool:
+        """Wait a moment for the trials of other processes; returns whether there are any, or were until now."""
+        if others_running(self._study, self._here):
+            time.sleep(_POLL_SECS)
+            return True
+        return bool(close_killed(self._study, self._here))
+
+
+def worker_pool(search: Search) -> Pool:
+    """The workers of a search, each with its share of the cores; they start when the pool is entered."""
+    settings = search.settings
+    data, folder = search.dataset.for_training, search.weights.folder
+    n_threads = share_of_cores(settings.n_workers)
+
+    def launch(slot: int) -> Child:
+        args = (data, settings, folder, n_threads, slot)
+        return processes.start("tuning.worker_main", "run_trials", *args, context=search.context)
+
+    return Pool(launch, settings.n_workers)

@@ -1,0 +1,65 @@
+"""What a worker process does: wait for a trial, train it, report every epoch, hand back how it ended, wait again.
+
+Importing this file imports TensorFlow, quietly and without starting its threads: `tuning.processes` forks workers
+from a process that has done no more than that. Each worker gives TensorFlow its share of the cores before the first
+operation starts its threads.
+"""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+# NumPy's matrix library would start threads when it is imported; training does its products in TensorFlow.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from tuning import cli
+
+cli.import_tensorflow()
+
+import tensorflow as tf  # noqa: E402
+
+from tuning.data import TrainingData  # noqa: E402
+from tuning.engine.training import Engine  # noqa: E402
+from tuning.settings import Settings  # noqa: E402
+from tuning.trial_job import READY, EpochReport  # noqa: E402
+from tuning.trial_run import TrialRunner  # noqa: E402
+from tuning.weights import WeightStore  # noqa: E402
+
+
+def run_trials(
+    connection: Connection, data: TrainingData, settings: Settings, weights: Path, n_threads: int, slot: int
+) -> None:
+    """Train the trials that come through the connection until it closes or None comes.
+
+    Args:
+        connection: Receives a `TrialJob`, then the answer to each `EpochReport` sent; sends a `TrialEnd` at the end.
+        data: What to learn from.
+        settings: Of the search.
+        weights: Folder of kept weights.
+        n_threads: The worker's share of the cores, >= 1.
+        slot: Which of the workers this is, from 0: it takes the GPU of that number, where there are GPUs.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+    _take_gpu(slot)
+    train, validation = data.train, data.validation
+    engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
+    runner = TrialRunner(data, engine, settings, WeightStore(weights))
+
+    def watch(report: EpochReport) -> str:
+        connection.send(report)
+        return str(connection.recv())
+
+    connection.send(READY)
+    while (job := connection.recv()) is not None:
+        connection.send(runner.run(job, watch))
+
+
+def _take_gpu(slot: int) -> None:
+    """One trial a device, and of its memory no more than the trial needs; nothing to do on a CPU."""
+    if gpus := tf.config.list_physical_devices("GPU"):
+        gpu = gpus[slot % len(gpus)]
+        tf.config.set_visible_devices(gpu, "GPU")
+        tf.config.experimental.set_memory_growth(gpu, True)

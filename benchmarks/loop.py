@@ -70,10 +70,11 @@ def train(trial: optuna.Trial, known: FrozenTrial, dataset: Dataset) -> float:
 @click.argument("root", type=click.Path(path_type=Path, exists=True))
 @click.argument("study")
 @click.option("--data", default="mnist", show_default=True)
-def main(root: Path, study: str, data: str) -> None:
+@click.option("--trials", "n_trials", default=1_000, help="The study's first so many trials only.")
+def main(root: Path, study: str, data: str, n_trials: int) -> None:
     """Measure and print."""
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = load_study(root, study, None).get_trials(deepcopy=False, states=ended)
+    trials = load_study(root, study, None).get_trials(deepcopy=False, states=ended)[:n_trials]
     begun, finished = trials[0].datetime_start, max(t.datetime_complete for t in trials if t.datetime_complete)
     ours = (finished - begun).total_seconds() if begun else 0.0
     dataset = load_dataset(data, seed=0, environ=os.environ)

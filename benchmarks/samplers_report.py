@@ -14,6 +14,7 @@ Regrets = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """Arm -> task -> array of shape (repetitions, budgets)."""
 
 _OURS = "ours"
+_REGRET_TICKS = (5, 10, 20, 50, 100)
 
 
 def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:
@@ -36,8 +37,14 @@ def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> F
             axes.plot(
                 budgets, means, marker="o", label=arm, linewidth=3 if is_ours else 1.2, zorder=3 if is_ours else 2
             )
-    axes.set(xscale="log", xlabel="trials, repeats and confirmation included", ylabel="regret, % of the median's")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="trials, repeats and confirmation included",
+        ylabel="regret, % of the median's",
+    )
     axes.set_xticks(budgets, [str(n) for n in budgets])
+    axes.set_yticks(_REGRET_TICKS, [str(tick) for tick in _REGRET_TICKS])
     axes.minorticks_off()
     axes.legend(fontsize="small", ncols=2)
     return figure

@@ -281,6 +281,22 @@ def test_more_than_one_objective_is_refused() -> None:
         study.ask(DISTRIBUTIONS)
 
 
+def test_the_best_mean_leads_and_not_the_luckiest_run() -> None:
+    """Dropout 0.2 has one lucky run and a bad repeat: the start, the same twice, is ranked before it."""
+    study = study_in()
+    lucky = iter([0.5, 9.0])
+    for _ in range(4):
+        trial = study.ask(DISTRIBUTIONS)
+        study.tell(trial, next(lucky) if trial.params["dropout"] == 0.2 else 1.0 + 0.01 * seed_index(trial))
+    sampler = OverfitBackoffSampler(MLP, seed=3)
+    assert [0.0, 0.2, 0.0, 0.2] == [trial.params["dropout"] for trial in study.trials]
+    assert study.best_trial.number == 1
+    assert [0, 1] == sampler.ranking(study)
+    leader = sampler.leader(study)
+    assert leader is not None
+    assert MLP.start_point() == leader.configuration.point
+
+
 def median_secs(sampler: OverfitBackoffSampler, n_trials: int) -> float:
     """The median duration of a suggestion after so many random trials."""
     study = study_in()

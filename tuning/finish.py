@@ -43,6 +43,7 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
     """Open the test set, compare and export in another process, and write all of it down."""
     settings, dataset = search.settings, search.dataset
     number = search.weights.first_kept(search.sampler.ranking(search.study))
+    leader = search.sampler.leader(search.study)
     search.study.set_user_attr(SHIPPED_TRIAL, number)
     best = search.study.get_trials(deepcopy=False)[number]
     # Counted before it is opened: a kill in between must not hide an opening.
@@ -60,7 +61,7 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
         data=_data_facts(dataset),
-        notes=notes(search),
+        notes=(*notes(search), *([f"trial {number} is shipped: {leader.why}"] if leader else [])),
         elapsed_secs=time.monotonic() - begun,
     )
     return _write(search, result, compared.exported)

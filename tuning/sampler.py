@@ -29,6 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
 from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.confirmation import Leader
 from tuning.strategy.evidence import configurations_of
 from tuning.strategy.history import History, Outcome, TrialRecord
 from tuning.strategy.policy import leader_of, next_action
@@ -144,13 +145,16 @@ class OverfitBackoffSampler(BaseSampler):
         """What would be tried next, or why nothing would: for loops that ask before they start a trial."""
         return self._next(self._history(study), study)
 
+    def leader(self, study: Study) -> Leader | None:
+        """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
+        return leader_of(self._history(study), self._space, self._plan)
+
     def ranking(self, study: Study) -> list[int]:
         """Numbers of the trials that may be shipped, best first: of each configuration the first complete run.
 
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
-        history = self._history(study)
-        leader = leader_of(history, self._space, self._plan)
+        history, leader = self._history(study), self.leader(study)
         found = [each for each in configurations_of(history.finished) if each.has_value]
         found.sort(key=lambda each: each.loss)
         if leader is not None:

@@ -16,7 +16,7 @@ from tuning.strategy.moves import Proposal
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
 _WHY = "the model expects the largest improvement there"
 _WHY_TIMED = "the model expects the largest improvement a second there"
-_HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as the worst: stay away
+_HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as expected, or as the worst: stay away
 _MOST_HOPELESS = 30
 MODEL, GLOBAL_MODEL = "model", "global model"
 
@@ -43,7 +43,8 @@ def propose(
     known = relevant(found)
     points = [each.point for each in known]
     worst = max(each.loss for each in known)
-    known += [_liar(each.point, worst) for each in found if each.outcome in _HOPELESS][-_MOST_HOPELESS:]
+    hopeless = [each for each in found if each.outcome in _HOPELESS][-_MOST_HOPELESS:]
+    known += [_liar(each.point, min(each.loss, worst)) for each in hopeless]
     surrogate = fit(space, known)
     incumbent = known[int(surrogate.predict(points)[0].argmin())]  # one of those with a value: they come first
     if pending:

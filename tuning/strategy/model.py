@@ -33,7 +33,7 @@ GLOBAL_EVERY = 5
 _MAX_CONFIGURATIONS = 100  # the best and the latest of a long history: the cost grows with the cube
 _MAX_CANDIDATES = 2000
 _MAX_ITERATIONS = 30
-_LEAST_NOISE = 1e-4
+_LEAST_NOISE, _MOST_NOISE = 1e-4, math.sqrt(2.0)  # a variance, and a standard deviation, of warped losses
 _MOST_UNITS = 1e6  # above the median: beyond it one hopeless run is like another
 
 
@@ -105,12 +105,13 @@ def _seed_effects(configurations: Sequence[Configuration], scale: Callable[[floa
 def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_relative: bool) -> float:
     """The largest variance of a run's luck: its standard error on the validation examples where runs give one."""
     given = [
-        each.stderr / each.loss if is_relative else each.stderr for each in configurations if each.stderr is not None
+        min(each.stderr / (each.loss if is_relative else 1.0) / unit, _MOST_NOISE)
+        for each in configurations
+        if each.stderr is not None
     ]
     if 2 * len(given) < len(configurations):
-        return 2.0
-    share = min(math.sqrt(float(np.mean(np.square(given)))) / unit, math.sqrt(2.0))
-    return max(share**2, 10 * _LEAST_NOISE)
+        return _MOST_NOISE**2
+    return max(float(np.mean(np.square(given))), 10 * _LEAST_NOISE)
 
 
 def _few_iterations(objective, initial, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - scikit-learn's

@@ -57,7 +57,7 @@ def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leade
         return Leader(_ranked(found, space)[0], "the lowest loss by the local model")
     border = cross_border(found, space, frozenset())
     if not isinstance(border, Crossing):
-        return Leader(min(found, key=lambda each: each.loss), "the lowest loss so far")
+        return Leader(_by_loss(found)[0], "the lowest loss so far")
     incumbent = _replayed(found, space, border, race).incumbent
     equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
     return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")

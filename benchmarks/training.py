@@ -210,7 +210,8 @@ def engine_table(data: Data, n_epochs: int) -> None:
     header = (
         "network, batch, compiled by, engine (s an epoch), `fit` (s an epoch), times faster, GFLOP/s (float32 peak)"
     )
-    header += ", first epochs (s), validation errors (%), repeated architecture (ms to its first step), clean metrics (% of an epoch)"
+    header += ", first epochs (s), validation errors (%), repeated architecture (ms to its first step)"
+    header += ", clean metrics (% of an epoch)"
     print(f"\n| {header.replace(', ', ' | ')} |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     ratios, peaks = [], {dtype: [peak_gflops(dtype)] for dtype in (tf.float32, tf.bfloat16)}

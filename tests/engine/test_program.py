@@ -56,8 +56,11 @@ def test_epochs_agree_with_fit(build: BuildModel, train: Examples, l2: float, co
 
 
 @pytest.mark.parametrize("l2", [0.0, 1e-2])
-def test_averages_agree_with_those_of_keras_optimizer(build: BuildModel, train: Examples, l2: float) -> None:
+def test_averages_agree_with_those_of_keras_optimizer(
+    build: BuildModel, train: Examples, l2: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two epochs of 13 steps; `train_on_batch`, because `fit` overwrites the weights with their averages at its end."""
+    monkeypatch.setattr("tuning.engine.program.AVERAGED_STEPS", 1)
     program = program_for(build(l2=l2), train.inputs, train.labels, batch_size=32)
     reference = compiled(build(l2=l2), ema_momentum=0.9)
     for epoch in (1, 2):

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.evaluation.calibration import fit_temperature
-from tuning.evaluation.metrics import nll_per_example
+from tuning.evaluation.calibration import calibrated_nll
 
 if TYPE_CHECKING:  # the process that holds a study reads metrics and never imports TensorFlow
     from tuning.engine.criterion import Criterion
@@ -121,4 +120,4 @@ def _calibrated_loss(val: Predictions, labels: Any, criterion: Criterion) -> flo
     if logits is None:
         return val.loss
     classes = np.reshape(labels, (-1,)).astype(np.int64)
-    return float(nll_per_example(logits / np.float32(fit_temperature(logits, classes)), classes).mean())
+    return calibrated_nll(logits, classes)

@@ -25,6 +25,10 @@ from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
 from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel
 
 _EVALUATION_BATCH = 5_000  # bounds the memory of an evaluation; large enough for full speed
+# Steps between two updates of the moving average, which takes their momenta together: in a wide network an update goes
+# over as much memory as the optimizer does, and an average over hundreds of steps misses nothing between eight.
+AVERAGED_STEPS = 8
+
 _GRAPH_BYTES = 16 * 2**20  # a traced and compiled epoch without its variables, roughly
 
 
@@ -59,7 +63,7 @@ class Program:
         self._inputs, self._labels = inputs, labels
         self._n_examples = n_examples(labels)
         self._batch_size = min(batch_size, self._n_examples)
-        self._is_first_step = tf.Variable(True, trainable=False)
+        self._is_first_average = tf.Variable(True, trainable=False)
         self.compilation = compilation
         self._steps = tf.function(self._run_steps, jit_compile=compilation.jit_compile)
         self._epoch = tf.function(self._run_epoch)
@@ -76,7 +80,7 @@ class Program:
         self._trained.load(model)
         self._averaged.load(model)
         self._optimizer.reset()
-        self._is_first_step.assign(True)
+        self._is_first_average.assign(True)
 
     def train_epoch(self, learning_rate: float, ema_momentum: float, seed: int, epoch: int) -> None:
         """Train one epoch; the order of the examples and the dropout masks follow from seed and epoch alone."""
@@ -135,14 +139,17 @@ class Program:
         learning_rate: tf.Tensor,
         ema_momentum: tf.Tensor,
     ) -> None:
-        for i in tf.range(n_steps):
-            batch = chunk[i]
-            inputs, labels = tf.nest.map_structure(
-                lambda x, batch=batch: tf.gather(x, batch), (self._inputs, self._labels)
-            )
-            gradients = self._gradients(inputs, labels, [mask[i] for mask in masks])
-            self._optimizer.apply(gradients, learning_rate)
-            self._update_averages(ema_momentum)
+        i = tf.constant(0)
+        while i < n_steps:  # not over ranges, whose ends XLA wants to know when it compiles
+            first, end = i, tf.minimum(i + AVERAGED_STEPS, n_steps)
+            while i < end:
+                self._run_step(chunk[i], [mask[i] for mask in masks], learning_rate)
+                i += 1
+            self._update_averages(tf.pow(ema_momentum, tf.cast(end - first, tf.float32)))
+
+    def _run_step(self, batch: tf.Tensor, masks: list[tf.Tensor], learning_rate: tf.Tensor) -> None:
+        inputs, labels = tf.nest.map_structure(lambda x: tf.gather(x, batch), (self._inputs, self._labels))
+        self._optimizer.apply(self._gradients(inputs, labels, masks), learning_rate)
 
     def _gradients(self, inputs: Any, labels: Any, masks: list[tf.Tensor]) -> list[tf.Tensor]:  # noqa: ANN401
         with tf.GradientTape() as tape:
@@ -150,13 +157,23 @@ class Program:
             loss = tf.reduce_mean(self.criterion.losses(labels, outputs))
             loss += sum(self._trained.model.losses)  # L2 is not among them
         gradients = tape.gradient(loss, self._variables)
-        penalized = zip(gradients, self._variables, self._trained.l2, strict=True)
-        return [g if l2 is None else g + 2.0 * l2 * variable for g, variable, l2 in penalized]
+        columns = gradients, self._variables, self._trained.l2
+        return [self._penalized(*each) for each in zip(*columns, strict=True)]
+
+    def _penalized(self, gradient: tf.Tensor, variable: tf.Variable, l2: tf.Variable | None) -> tf.Tensor:
+        if l2 is None:
+            return gradient
+
+        def penalized() -> tf.Tensor:
+            return gradient + 2.0 * l2 * variable
+
+        # XLA adds the penalty on the way; the graph would go over the whole memory of a wide layer twice more.
+        return penalized() if self.compilation.jit_compile else tf.cond(l2 > 0, penalized, lambda: gradient)
 
     def _update_averages(self, ema_momentum: tf.Tensor) -> None:
-        """average = momentum * average + (1 - momentum) * weights; the first step copies, as in Keras."""
-        share = tf.where(self._is_first_step, 1.0, 1.0 - ema_momentum)
-        self._is_first_step.assign(False)
+        """average = momentum * average + (1 - momentum) * weights; the first time it copies, as in Keras."""
+        share = tf.where(self._is_first_average, 1.0, 1.0 - ema_momentum)
+        self._is_first_average.assign(False)
         for average, variable in zip(self._averages, self._variables, strict=True):
             average.assign_add(share * (variable - average))
 

@@ -22,6 +22,20 @@ LOG_TEMPERATURE_BOUNDS = (-6.0, 12.0)
 """Natural logarithms: wide enough for logits that are 400 times too small or 160,000 times too large."""
 
 
+def calibrated_nll(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Return the mean negative log-likelihood of these examples at the temperature fitted to them, in nats.
+
+    Args:
+        logits: Raw scores, shape (examples, classes).
+        labels: True classes, integers, shape (examples,).
+
+    Raises:
+        ValueError: If `check_examples` rejects the arrays.
+    """
+    gaps = _gaps(logits, labels)
+    return _mean_nll(gaps * math.exp(-_best_log_temperature(gaps)))
+
+
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that minimises the mean negative log-likelihood of these examples.
 
@@ -39,12 +53,22 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         ValueError: If `check_examples` rejects the arrays.
     """
+    return math.exp(_best_log_temperature(_gaps(logits, labels)))
+
+
+def _gaps(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.floating]:
+    """Each score's distance to the true class's, shape (classes, examples), as precise as the logits are.
+
+    Classes first, because sums over a short last axis would take most of the time.
+    """
     scores, classes = check_examples(logits, labels)
     true_scores = scores[np.arange(len(classes)), classes, np.newaxis]
-    # Classes first, because sums over a short last axis would take most of the time; and as precise as the logits are.
-    gaps = np.ascontiguousarray((scores - true_scores).T, dtype=np.result_type(np.asarray(logits), np.float32))
+    return np.ascontiguousarray((scores - true_scores).T, dtype=np.result_type(np.asarray(logits), np.float32))
+
+
+def _best_log_temperature(gaps: NDArray[np.floating]) -> float:
     # The root-finder never looks at T = 1 itself: comparing with it makes "scaling never hurts" exact.
-    return math.exp(min(0.0, _flat_log_temperature(gaps), key=lambda log_t: _mean_nll(gaps * math.exp(-log_t))))
+    return min(0.0, _flat_log_temperature(gaps), key=lambda log_t: _mean_nll(gaps * math.exp(-log_t)))
 
 
 def _mean_nll(gaps: NDArray[np.floating]) -> float:

@@ -100,6 +100,7 @@ FAULTS: list[tuple[Exception | None, Outcome, TrialState, str, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "outcome", "state", "reason", "status"), FAULTS)
 def test_each_fault_is_its_own_outcome_and_the_study_goes_on(
     fault: Exception | None,

@@ -13,6 +13,8 @@ from tuning.engine.programs import Programs
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
 
+pytestmark = pytest.mark.slow  # every architecture is compiled for its test alone
+
 LEARNING_RATE = 0.01
 PLAN = TrainingPlan(LEARNING_RATE, seed=3, max_epochs=3, batch_size=64, stop=StopRule(patience=9, min_epochs=9))
 RNG = np.random.default_rng(0)

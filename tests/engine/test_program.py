@@ -55,6 +55,7 @@ def test_epochs_agree_with_fit(build: BuildModel, train: Examples, l2: float, co
     assert_weights_agree(reference, program)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l2", [0.0, 1e-2])
 def test_averages_agree_with_those_of_keras_optimizer(
     build: BuildModel, train: Examples, l2: float, monkeypatch: pytest.MonkeyPatch
@@ -82,6 +83,7 @@ def test_every_step_agrees_with_fit(build: BuildModel, train: Examples) -> None:
         assert_weights_agree(reference, program)
 
 
+@pytest.mark.slow
 def test_other_layers_and_penalties_agree_with_fit(train: Examples) -> None:
     """Batch normalization with its statistics, L1, L2 on a bias, an activity penalty, a layer that is not trained."""
 
@@ -139,6 +141,7 @@ def test_logits_are_clean(build: BuildModel, train: Examples) -> None:
     )
 
 
+@pytest.mark.slow
 def test_bfloat16_products_agree_with_float32_within_their_precision(build: BuildModel, train: Examples) -> None:
     """Eight bits of mantissa: after three epochs the losses differ by less than one per cent, and not by nothing."""
     losses = []

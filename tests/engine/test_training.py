@@ -36,6 +36,7 @@ def assert_same_training(first: TrainedModel, second: TrainedModel) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_training_in_another_engine(
     engine: Engine, build: BuildModel, new_engine: NewEngine
 ) -> None:
@@ -51,6 +52,7 @@ def test_other_seed_gives_another_training(engine: Engine, build: BuildModel) ->
     assert first != second
 
 
+@pytest.mark.slow
 def test_reused_program_gives_the_training_of_a_fresh_engine(build: BuildModel, new_engine: NewEngine) -> None:
     """Other rate, factor, weights, seed and learning rate, after another training, without a second trace."""
     plan = TrainingPlan(learning_rate=3e-3, seed=9, max_epochs=2, batch_size=64, ema_momentum=0.5)
@@ -164,6 +166,7 @@ def test_later_divergence_keeps_the_best_epoch(engine: Engine, build: BuildModel
     assert all(np.isfinite(weight).all() for weight in trained.model.get_weights())
 
 
+@pytest.mark.slow
 def test_least_recently_used_architecture_makes_room(
     build: BuildModel, new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +186,7 @@ def test_least_recently_used_architecture_makes_room(
     assert second() is None
 
 
+@pytest.mark.slow
 def test_features_are_standardised_by_the_model(
     engine: Engine, build: BuildModel, train: Examples, val: Examples
 ) -> None:

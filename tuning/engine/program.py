@@ -25,8 +25,9 @@ from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
 from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel
 
 _EVALUATION_BATCH = 5_000  # bounds the memory of an evaluation; large enough for full speed
-# Steps between two updates of the moving average, which takes their momenta together: in a wide network an update goes
-# over as much memory as the optimizer does, and an average over hundreds of steps misses nothing between eight.
+# Steps between two updates of the engine's own moving average, which takes their momenta together: in a wide network an
+# update goes over as much memory as the optimizer does, and an average over hundreds of steps misses nothing between
+# eight. A compiled model that asks for an average gets its own, step by step.
 AVERAGED_STEPS = 8
 
 _GRAPH_BYTES = 16 * 2**20  # a traced and compiled epoch without its variables, roughly
@@ -63,6 +64,7 @@ class Program:
         self._inputs, self._labels = inputs, labels
         self._n_examples = n_examples(labels)
         self._batch_size = min(batch_size, self._n_examples)
+        self._averaged_steps = 1 if model.compiled else AVERAGED_STEPS
         self._is_first_average = tf.Variable(True, trainable=False)
         self.compilation = compilation
         self._steps = tf.function(self._run_steps, jit_compile=compilation.jit_compile)
@@ -141,7 +143,7 @@ class Program:
     ) -> None:
         i = tf.constant(0)
         while i < n_steps:  # not over ranges, whose ends XLA wants to know when it compiles
-            first, end = i, tf.minimum(i + AVERAGED_STEPS, n_steps)
+            first, end = i, tf.minimum(i + self._averaged_steps, n_steps)
             while i < end:
                 self._run_step(chunk[i], [mask[i] for mask in masks], learning_rate)
                 i += 1

@@ -111,7 +111,7 @@ class Bookkeeping:
         value = 1.0 / (number + 1)
         self.trials.tell(TrialEnd(number, Outcome.COMPLETE, value=value, attrs=findings(value)))
         if best := best_of(self.study):
-            self.weights.clean(self.study.get_trials(deepcopy=False), best.number)
+            self.weights.clean(self.study.get_trials(deepcopy=False), [best.number])
         told = time.perf_counter()
         if trouble := self.mirror.trial(number):
             sys.exit(trouble)

@@ -66,7 +66,8 @@ def assert_complete(folder: Path) -> None:
     runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
     assert sorted(f"trial-{trial.number}" for trial in study.trials) == sorted(run.info.run_name for run in runs)
     kept = [path.name for path in (folder / "mlruns/studies/two/weights").iterdir()]
-    assert [f"trial-{study.best_trial.number}.npz"] == kept
+    assert f"trial-{study.user_attrs['shipped_trial']}.npz" in kept
+    assert len(kept) <= 5
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from tuning.pool import Pool, share_of_cores
 from tuning.settings import Settings
 from tuning.strategy.history import Outcome
 from tuning.study_store import load_study
-from tuning.trial_attrs import OUTCOME_REASON, outcome_of
+from tuning.trial_attrs import OUTCOME_REASON, outcome_of, seed_index
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob, WorkerDied
 
 PROJECT = Path(tuning.__file__).parents[1]
@@ -58,7 +58,7 @@ def assert_complete(folder: Path) -> None:
     study = load_study(folder, "two", None)
     counted = [trial for trial in study.trials if outcome_of(trial).counts]
     assert N_TRIALS == len(counted)
-    assert N_TRIALS == len({tuple(trial.params.values()) for trial in counted})
+    assert N_TRIALS == len({(seed_index(trial), *trial.params.values()) for trial in counted})
     assert [] == [trial.number for trial in study.trials if not trial.state.is_finished()]
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("overfit-backoff")

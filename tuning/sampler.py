@@ -154,7 +154,8 @@ class OverfitBackoffSampler(BaseSampler):
 
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
-        history, leader = self._history(study), self.leader(study)
+        history = self._history(study)
+        leader = leader_of(history, self._space, self._plan)
         found = [each for each in configurations_of(history.finished) if each.has_value]
         found.sort(key=lambda each: each.loss)
         if leader is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tuning.engine.precision import PRECISIONS
 from tuning.errors import SettingsError, StorageError
 
 DEFAULT_WORKERS = 1
@@ -56,9 +57,6 @@ OBJECTIVES: Mapping[str, Objective] = {
         Objective("val_accuracy", "val_error", True, "share of right validation examples"),
     )
 }
-
-
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")  # Keras' names of dtype policies
 
 
 @dataclass(frozen=True)

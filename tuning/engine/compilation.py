@@ -20,9 +20,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tuning.engine.runtime_model import BFLOAT16, FLOAT32
-
-PRECISIONS = ("auto", FLOAT32, BFLOAT16)
+from tuning.engine.precision import BFLOAT16, FLOAT32, PRECISIONS
 
 # Weights times batch size above which matrix products fill a step: where the two compilers broke even.
 _WIDE_STEP = 150e6

@@ -14,8 +14,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-_SMALLEST_PROBABILITY = 1e-7  # Keras' own `epsilon`
-
 _SPARSE = keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy
 _ONE_HOT = keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy
 _BINARY = keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy
@@ -87,7 +85,7 @@ class CompiledLoss:
         """Of a sparse cross-entropy: the outputs, or the logarithm of the probabilities that they are."""
         if not self._is(_SPARSE) or outputs.ndim != 2:
             return None
-        return outputs if self._from_logits() else np.log(np.maximum(outputs, _SMALLEST_PROBABILITY))
+        return outputs if self._from_logits() else np.log(np.maximum(outputs, keras.config.epsilon()))
 
     def _is(self, kinds: tuple[type, Callable[..., Any]]) -> bool:
         only, (kind, function) = self._losses[0], kinds

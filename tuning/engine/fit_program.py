@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tuning.engine.criterion import CompiledLoss, Criterion
 from tuning.engine.metrics import Predictions
+from tuning.engine.optimizers import has_schedule
 
 _EVALUATION_BATCH = 1024
 
@@ -38,7 +39,7 @@ class FitProgram:
 
     def train_epoch(self, learning_rate: float, ema_momentum: float, seed: int, epoch: int) -> None:
         """Train one epoch, in an order that follows from seed and epoch; averaging is left to the optimizer."""
-        if isinstance(self._model.optimizer._learning_rate, keras.Variable):
+        if not has_schedule(self._model.optimizer):
             self._model.optimizer.learning_rate = learning_rate
         order = np.random.default_rng([seed, epoch]).permutation(len(tf.nest.flatten(self._labels)[0]))
         shuffled = tf.nest.map_structure(lambda x: x[order], (self._inputs, self._labels))

@@ -74,7 +74,7 @@ class KerasOptimizer:
         self._optimizer.build(variables)
         self._variables = variables
         self._initial = [tf.identity(variable.value) for variable in self._optimizer.variables]
-        self._has_schedule = not isinstance(optimizer._learning_rate, keras.Variable)
+        self._has_schedule = has_schedule(optimizer)
         self.n_bytes = sum(4 * int(tf.size(value)) for value in self._initial)
 
     def reset(self) -> None:
@@ -87,6 +87,11 @@ class KerasOptimizer:
         if not self._has_schedule:
             self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply(gradients, self._variables)
+
+
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether the optimizer's learning rate is a schedule, which nobody sets from outside."""
+    return not isinstance(optimizer._learning_rate, keras.Variable)
 
 
 def _zeros(variable: tf.Variable) -> tf.Variable:

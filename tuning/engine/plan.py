@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.engine.compilation import PRECISIONS
 from tuning.engine.metrics import EpochMetrics, Predictions
+from tuning.engine.precision import PRECISIONS
 from tuning.engine.stopping import StopRule
 
 

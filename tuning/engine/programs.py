@@ -17,9 +17,11 @@ from tuning.engine.compilation import Compilation, choose_compilation
 from tuning.engine.criterion import Criterion
 from tuning.engine.fit_program import FitProgram
 from tuning.engine.metrics import Predictions
+from tuning.engine.optimizers import has_schedule
 from tuning.engine.plan import TrainingPlan
+from tuning.engine.precision import FLOAT32
 from tuning.engine.program import Program
-from tuning.engine.runtime_model import FLOAT32, architecture
+from tuning.engine.runtime_model import architecture
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,8 @@ class Programs:
     def __init__(self, inputs: Any, labels: Any) -> None:  # noqa: ANN401 - nested
         self._data = inputs, labels
         self._programs: OrderedDict[str, Program] = OrderedDict()
-        self._refused: set[str] = set()  # architectures that `fit` trains
+        self._refused: dict[str, str] = {}  # keys of programs that could not be compiled, and why
+        self._said: set[str] = set()
 
     def begin(
         self, model: keras.Model, plan: TrainingPlan, batch_size: int, learning_rate: float, ema_momentum: float
@@ -64,28 +67,31 @@ class Programs:
 
         An architecture is traced and compiled in its first epoch, so it is only then that a way is known to work.
         """
-        why = _why_not(model)
+        kind, why = _kind_of(model)
         precision = FLOAT32 if model.compiled and plan.precision == "auto" else plan.precision
         chosen = choose_compilation(model, batch_size, precision, plan.jit_compile)
         graph = Compilation(jit_compile=False, precision=chosen.precision)
         for compilation in [] if why else dict.fromkeys((chosen, graph)):
+            key = f"{batch_size} {compilation} {kind}"
+            if why := self._refused.get(key, ""):
+                continue
             try:
-                program = self._program(model, batch_size, compilation)
+                program = self._program(key, model, batch_size, compilation)
                 program.train_epoch(learning_rate, ema_momentum, plan.seed, epoch=1)
             except _OUT_OF_MEMORY:
                 raise
             except Exception as error:  # custom layers may refuse to be copied, traced or compiled in any way
-                why = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+                why = self._refused[key] = _first_line(error)
+                self._programs.pop(key, None)
             else:
                 return program, str(compilation)
-        self._say_once(model, why)
+        self._say_once(why)
         trainer = FitProgram(model, *self._data, batch_size)
         trainer.train_epoch(learning_rate, ema_momentum, plan.seed, epoch=1)
         return trainer, f"fit ({why})"
 
-    def _program(self, model: keras.Model, batch_size: int, compilation: Compilation) -> Program:
+    def _program(self, key: str, model: keras.Model, batch_size: int, compilation: Compilation) -> Program:
         """The compiled architecture, from the cache where it is known, reset to the model."""
-        key = f"{batch_size} {compilation} {_training_of(model)} {architecture(model)}"
         program = self._programs.pop(key, None) or Program(model, *self._data, batch_size, compilation)
         self._make_room(program.n_bytes)
         self._programs[key] = program
@@ -97,10 +103,25 @@ class Programs:
             self._programs.popitem(last=False)
             gc.collect()  # networks hold reference cycles: hundreds of MB would wait for the next full collection
 
-    def _say_once(self, model: keras.Model, why: str) -> None:
-        if model.name not in self._refused:
-            _log.warning("The model %r cannot be compiled (%s): its own `fit` trains it.", model.name, why)
-        self._refused.add(model.name)
+    def _say_once(self, why: str) -> None:
+        if why not in self._said:
+            _log.warning("The model cannot be compiled (%s): its own `fit` trains it.", why)
+        self._said.add(why)
+
+
+def _kind_of(model: keras.Model) -> tuple[str, str]:
+    """What one compiled epoch is made for; or an empty string, and why there can be none."""
+    if why := _why_not(model):
+        return "", why
+    try:
+        return f"{_training_of(model)} {architecture(model)}", ""
+    except Exception as error:  # a custom layer's own configuration may fail in any way
+        return "", _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else ''}"
 
 
 def _why_not(model: keras.Model) -> str:
@@ -124,5 +145,5 @@ def _training_of(model: keras.Model) -> str:
     optimizer = model.optimizer
     config = {name: value for name, value in optimizer.get_config().items() if name not in ("name", "learning_rate")}
     losses = {name: value for name, value in model.get_compile_config().items() if name in ("loss", "loss_weights")}
-    schedule = "" if isinstance(optimizer._learning_rate, keras.Variable) else str(optimizer.get_config())
+    schedule = str(optimizer.get_config()) if has_schedule(optimizer) else ""
     return f"{type(optimizer).__name__} {config} {losses} {schedule}"

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-FLOAT32, BFLOAT16 = "float32", "mixed_bfloat16"
+from tuning.engine.precision import BFLOAT16, FLOAT32
 
 # Layers whose arithmetic Keras defines for bfloat16 and which hold (nearly) all of a network's products.
 _BFLOAT16_LAYERS = (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -60,9 +60,10 @@ class RuntimeModel:
     def __init__(self, model: keras.Model, precision: str = FLOAT32) -> None:
         self._precision = precision
         self._output_layers = {id(tensor._keras_history.operation) for tensor in model.outputs}
-        self.dropouts: list[RuntimeDropout] = []
         self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
-        self.dropouts = [layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)]
+        self.dropouts: list[RuntimeDropout] = [
+            layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)
+        ]
         self.l2 = [None if factor is None else tf.Variable(factor, trainable=False) for factor in l2_factors(model)]
         for weight, l2 in zip(self.model.trainable_variables, self.l2, strict=True):
             if l2 is not None:

@@ -68,7 +68,7 @@ def test_the_command_prints_the_argument_and_draws_the_levers(
     """The picture lies beside the study's other files."""
     assert 0 == cli.run(explain, ["--study", "told"])
     assert "trial 4 (" in capsys.readouterr().out
-    assert (tmp_path / "mlruns/studies/told/levers.png").stat().st_size > 5000
+    assert (tmp_path / "mlruns/studies/told/pictures/levers.png").stat().st_size > 5000
     assert 0 == cli.run(explain, ["--study", "told", "--trial", "1"])
     assert "diagnosis:" in capsys.readouterr().out
 

@@ -17,7 +17,7 @@ def test_hand_made_model_and_stand_in_reach_their_known_scores(full_mnist: Path,
     data, train, validation = dataset.for_training, dataset.train, dataset.validation
     engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
     stand_in = baseline_finalist(load_baseline("stand-in", cache_dir=tmp_path))
-    results, paired = compare([stand_in, hand_made_finalist(engine, data, seed=0)], data, dataset.test.open())
+    results, paired, _ = compare([stand_in, hand_made_finalist(engine, data, seed=0)], data, dataset.test.open())
     baseline, hand_made = (result.evaluation for result in results)
     assert 10_000 == hand_made.n_examples
     assert hand_made.accuracy == pytest.approx(0.975, abs=0.004)

@@ -1,4 +1,4 @@
-"""What a person sees: a progress bar, the search as an argument, the result table. The only file that uses rich."""
+"""What a person sees: a progress bar, the search as an argument, the result table."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ def explain(study: str, trial: int | None, storage: str | None) -> None:
     """Tell a study as an argument: state, experiment, reaction, next; and draw each lever's measured response."""
     from search_spaces import mlp_space  # Optuna and matplotlib: only after the options were parsed
     from tuning.argument import argument, detail, text
-    from tuning.report import save_lever_picture
-    from tuning.settings import OBJECTIVES, study_dir
+    from tuning.settings import OBJECTIVES, PICTURES, study_dir
     from tuning.strategy.actions import Goal
+    from tuning.study_pictures import LEVER_PICTURE, save_lever_picture
     from tuning.study_store import FINGERPRINT, load_study
 
     root = Path.cwd()
@@ -38,7 +38,7 @@ def explain(study: str, trial: int | None, storage: str | None) -> None:
         print(detail(chosen))
         return
     print(text(steps) or f"The study {study!r} has no finished trial yet.")
-    picture = save_lever_picture(study_dir(root, study) / "levers.png", steps, goal, study)
+    picture = save_lever_picture(study_dir(root, study) / PICTURES / LEVER_PICTURE, steps, goal, study)
     print(f"\nEach lever's measured response: {os.path.relpath(picture)}")
 
 

@@ -56,9 +56,11 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
         raise StudyError(f"The study {name!r} was run on other data than {dataset.source}: name its data with --data.")
 
     cli.import_tensorflow()
-    from tuning.export_target import check_target
+    from tuning.evaluation.calibration import fit_temperature
+    from tuning.export_target import TEMPERATURE, check_target
     from tuning.exporting import export_model
-    from tuning.finals import best_model
+    from tuning.finals import best_model, keras_logits
+    from tuning.likeness import likeness_of
     from tuning.settings import study_dir
     from tuning.weights import WeightStore
 
@@ -67,8 +69,11 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
     best = found.get_trials(deepcopy=False)[number]
     model = best_model(dataset, best.params, fingerprint["seed"])
     WeightStore(study_dir(root, name) / "weights").load(best.number, model)
+    validation = dataset.validation
+    temperature = fit_temperature(keras_logits(model)(validation.inputs), validation.labels)
     about = {"study": name, "trial": best.number, "params": best.params, "data_sha256": dataset.digest}
-    return export_model(model, target, dataset.validation.inputs[:1000], about).files
+    about[TEMPERATURE] = temperature
+    return export_model(model, target, validation.inputs[:1000], about, likeness_of(dataset)).files
 
 
 if __name__ == "__main__":

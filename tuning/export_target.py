@@ -9,6 +9,7 @@ from pathlib import Path
 from tuning.errors import ExportError
 
 MARK = "overfit-backoff.json"  # tells our own exports from a folder that is somebody else's
+TEMPERATURE = "temperature"  # a key in it: divides the logits, fitted on the study's validation examples
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,23 @@ from numpy.typing import NDArray
 
 from tuning.errors import ExportError
 from tuning.export_target import MARK, Exported, check_target
+from tuning.likeness import Likeness
 from tuning.result import write_json
 
 TOLERANCE = 1e-5  # of a probability: float32 rounding differs between two graphs of the same arithmetic
 
 
-def export_model(model: keras.Model, folder: Path, inputs: NDArray[Any], about: dict[str, Any]) -> Exported:
+def export_model(
+    model: keras.Model, folder: Path, inputs: NDArray[Any], about: dict[str, Any], likeness: Likeness | None = None
+) -> Exported:
     """Export a logits model with softmax inside, reload both files and compare them with the model.
 
     Args:
         model: From raw inputs to logits.
         folder: Target; an earlier export there is replaced.
         inputs: Raw inputs for the comparison, shape (n, ...).
-        about: Written beside the files as JSON (study, trial, parameters).
+        about: Written beside the files as JSON (study, trial, parameters, temperature).
+        likeness: What the training images look like, written beside them too; None for data without images.
 
     Raises:
         ExportError: If a reloaded model differs by more than `TOLERANCE`, or the folder cannot be written.
@@ -43,6 +47,8 @@ def export_model(model: keras.Model, folder: Path, inputs: NDArray[Any], about: 
         serving.save(aside / "model.keras")
         serving.export(aside / "saved_model", verbose=False)
         difference = _largest_difference(serving, aside, inputs)
+        if likeness is not None:
+            likeness.save(aside)
         write_json(aside / MARK, {**about, "max_difference": difference, "n_checked": len(inputs)})
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)

@@ -21,14 +21,19 @@ from numpy.typing import NDArray
 from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, build_hand_made
 from models.mlp import build_mlp
 from models.pretrained import PretrainedBaseline, to_baseline_input
+from models.train_stand_in import build as build_stand_in
 from tuning.baseline import BaselineFacts, load
 from tuning.data import Dataset, Examples, TrainingData
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
 from tuning.evaluation import PairedTest, compare_paired, evaluate_model, measure_latency
+from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
+from tuning.likeness import likeness_of
+from tuning.model_pictures import DrawnModel, draw_models
+from tuning.pictures.scored import Scored
 from tuning.result import BASELINE, HAND_MADE, TUNED, Comparison, ModelResult
-from tuning.settings import Settings
+from tuning.settings import PICTURES, Settings
 from tuning.trial_run import input_format
 from tuning.weights import WeightStore
 
@@ -48,6 +53,7 @@ class Finalist:
     train_secs: float = 0.0
     note: str = ""
     params: Mapping[str, float] | None = None
+    network: keras.Model | None = None  # None for a module whose file holds no layers
 
 
 def compare_and_export(
@@ -61,7 +67,7 @@ def compare_and_export(
     weights: Path,
     data_sha256: str,
 ) -> Comparison:
-    """Train the hand-made model, score all models on the test part, export the tuned one.
+    """Train the hand-made model, score all models on the test part, draw them, export the tuned one.
 
     Args:
         data: Train and validation part.
@@ -82,15 +88,19 @@ def compare_and_export(
     engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
     rivals = [] if baseline is None else [baseline_finalist(load(baseline))]
     hand_made = hand_made_finalist(engine, data, settings.seed)
-    models, paired = compare([*rivals, hand_made, tuned_finalist(model, params, train_secs)], data, test)
+    finalists = [*rivals, hand_made, tuned_finalist(model, params, train_secs)]
+    models, paired, test_logits = compare(finalists, data, test)
+    draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
-    exported = export_model(model, settings.export_folder, data.validation.inputs[:1000], about)
+    about[TEMPERATURE] = models[-1].evaluation.temperature
+    inputs = data.validation.inputs[:1000]
+    exported = export_model(model, settings.export_folder, inputs, about, likeness_of(data))
     return Comparison(tuple(models), paired, exported)
 
 
 def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
     """The best trial's model, with the weights that were scored."""
-    return Finalist("tuned", TUNED, keras_logits(model), model.count_params(), train_secs, "", params)
+    return Finalist("tuned", TUNED, keras_logits(model), model.count_params(), train_secs, "", params, model)
 
 
 def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
@@ -100,20 +110,23 @@ def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Fina
     plan = TrainingPlan(LEARNING_RATE, seed, N_EPOCHS, batch_size=BATCH_SIZE, ema_momentum=0.0, stop=all_epochs)
     trained = engine.train(model, plan)
     note = f"best of {N_EPOCHS} epochs by validation loss"
-    return Finalist("hand-made", HAND_MADE, keras_logits(model), model.count_params(), trained.train_secs, note)
+    n_params, secs = model.count_params(), trained.train_secs
+    return Finalist("hand-made", HAND_MADE, keras_logits(model), n_params, secs, note, network=model)
 
 
 def baseline_finalist(baseline: PretrainedBaseline) -> Finalist:
     """The pretrained baseline; its name and its note say where it stands in for TF-GAN's classifier."""
     note = f"stand-in for TF-GAN's classifier: {baseline.note}; " if baseline.is_stand_in else ""
     logits = lambda images: baseline.logits(to_baseline_input(images))  # noqa: E731 - one call, named by its field
-    return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=f"{note}{baseline.may_have_seen}")
+    note += baseline.may_have_seen
+    network = build_stand_in() if baseline.is_stand_in else None  # its layers; the weights that are scored are saved
+    return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=note, network=network)
 
 
 def compare(
     finalists: list[Finalist], data: TrainingData, test: Examples
-) -> tuple[list[ModelResult], dict[str, PairedTest]]:
-    """Score every finalist on the test part; the last one is compared with each other one."""
+) -> tuple[list[ModelResult], dict[str, PairedTest], list[Logits]]:
+    """Score every finalist on the test part, and compare the last one with each other one; with the test logits."""
     val_logits = [finalist.logits(data.validation.inputs) for finalist in finalists]
     test_logits = [finalist.logits(test.inputs) for finalist in finalists]
     results = [
@@ -132,7 +145,17 @@ def compare(
         )
         for other, logits in zip(results[:-1], test_logits[:-1], strict=True)
     }
-    return results, paired
+    return results, paired, test_logits
+
+
+def _drawn(
+    finalists: list[Finalist], results: list[ModelResult], test_logits: list[Logits], labels: NDArray[np.int64]
+) -> list[DrawnModel]:
+    """The finalists as they are drawn."""
+    return [
+        DrawnModel(each.name, Scored(logits, labels, result.evaluation.temperature), each.n_params, each.network)
+        for each, result, logits in zip(finalists, results, test_logits, strict=True)
+    ]
 
 
 def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
 from tuning import processes
-from tuning.argument import argument
 from tuning.console import result_text
 from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
 from tuning.export_target import Exported
 from tuning.opening import Search, notes
-from tuning.report import markdown, save_lever_picture, save_picture
+from tuning.report import markdown
 from tuning.result import Comparison, SearchResult, write_json
+from tuning.settings import PICTURES
 from tuning.strategy.actions import Goal
+from tuning.study_pictures import LEVER_PICTURE, draw_study
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
 RESULT_FILE = "result.json"
@@ -68,7 +70,9 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
 
 
 def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:
-    """What TensorFlow is needed for, done by a process that has it."""
+    """What TensorFlow is needed for, done by a process that has it; this one draws the study meanwhile."""
+    pictures, goal = search.settings.study_dir / PICTURES, search.settings.goal
+    shutil.rmtree(pictures, ignore_errors=True)  # of an earlier end of this study, perhaps with another baseline
     task = (
         search.dataset.for_training,
         test,
@@ -80,7 +84,10 @@ def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:
         search.weights.folder,
         search.dataset.digest,
     )
-    compared: Comparison = processes.call("tuning.finals", "compare_and_export", *task, context=search.context).result()
+    answer = processes.call("tuning.finals", "compare_and_export", *task, context=search.context)
+    trials, name = search.study.get_trials(deepcopy=False), search.settings.study
+    draw_study(pictures, trials, search.space, Goal(goal.name, goal.maximize), name, best.number)
+    compared: Comparison = answer.result()
     return compared
 
 
@@ -90,16 +97,12 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
     text = result_text(result, f"{_shown(exported.folder)} ({', '.join(exported.files)})")
     for path in (folder / RESULT_FILE, exported.folder / RESULT_FILE):
         write_json(path, result.as_dict())
-    trials = search.study.get_trials(deepcopy=False)
-    picture = save_picture(folder / "study.png", trials, search.settings, search.space)
-    goal = Goal(search.settings.goal.name, search.settings.goal.maximize)
-    steps = list(argument(trials, search.space, goal))
-    levers = save_lever_picture(folder / "levers.png", steps, goal, search.settings.study)
-    note = markdown(result, trials, search.settings)
+    note = markdown(result, search.study.get_trials(deepcopy=False), search.settings)
+    pictures = [folder / PICTURES / name for name in ("study.png", LEVER_PICTURE)]
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
     try:
-        search.mirror.finish(result, note, [folder / RESULT_FILE, picture, levers])
+        search.mirror.finish(result, note, [folder / RESULT_FILE, *pictures])
     except StorageError as error:
         return f"{text}\n{error} Trials that are missing there are sent when the study is resumed."
     return text

@@ -1,22 +1,14 @@
-"""The study's report: markdown for MLflow's description of the parent run, and the picture of the study."""
+"""The study's report: markdown for MLflow's description of the parent run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import SearchSpace
-from tuning.argument import Step
-from tuning.pictures.lever_picture import LeverStep, lever_picture
-from tuning.pictures.study_picture import TrialPoint, study_picture
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Settings
-from tuning.strategy.actions import Goal, Phase
-from tuning.strategy.reasons import describe_change
-from tuning.trial_attrs import FIT_STATE, decision_of, outcome_of
+from tuning.trial_attrs import decision_of, outcome_of
 
 
 def markdown(result: SearchResult, trials: Sequence[FrozenTrial], settings: Settings) -> str:
@@ -40,62 +32,6 @@ def markdown(result: SearchResult, trials: Sequence[FrozenTrial], settings: Sett
         f"Export again: `python -m tuning.export --study {result.study}`",
     ]
     return "\n".join(lines)
-
-
-def save_picture(path: Path, trials: Sequence[FrozenTrial], settings: Settings, space: SearchSpace) -> Path:
-    """Draw the study into a PNG file and return its path."""
-    sign = -1.0 if settings.goal.maximize else 1.0
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    best = min(complete, key=lambda trial: sign * float(trial.value or 0.0))
-    start = next((t for t in complete if decision_of(t).get("phase") == Phase.CROSS_BORDER), complete[0])
-    curves = {f"start (trial {start.number})": _curves(start)}
-    if best.number != start.number:
-        curves[f"best (trial {best.number})"] = _curves(best)
-    figure = study_picture(_points(trials, space, sign), curves, settings.goal.name, f"Study {settings.study}")
-    figure.savefig(path, dpi=100)
-    return path
-
-
-def save_lever_picture(path: Path, steps: Sequence[Step], goal: Goal, study: str) -> Path:
-    """Draw each lever's measured response into a PNG file and return its path."""
-    sign = -1.0 if goal.maximize else 1.0
-    shown = [
-        LeverStep(step.lever, step.before, step.after, sign * before, sign * after, step.response.reaction.value)
-        for step in steps
-        if step.lever is not None and step.response is not None
-        for before, after in [(step.loss_before, step.loss_after)]
-        if math.isfinite(before) and math.isfinite(after)
-    ]
-    lever_picture(shown, goal.monitor, study).savefig(path, dpi=100)
-    return path
-
-
-def _points(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> list[TrialPoint]:
-    points, best = [], float("inf")
-    by_number = {trial.number: trial for trial in trials}
-    for trial in trials:
-        if not outcome_of(trial).counts:  # a killed trial was tried again under another number
-            continue
-        value = trial.value if trial.state is TrialState.COMPLETE else None
-        best = min(best, sign * value) if value is not None else best
-        label = _change(trial, by_number, space)
-        phase = str(decision_of(trial).get("phase", ""))
-        state = str(trial.user_attrs.get(FIT_STATE) or outcome_of(trial).value)
-        points.append(TrialPoint(trial.number, value, sign * best, phase, label, state))
-    return points
-
-
-def _change(trial: FrozenTrial, by_number: dict[int, FrozenTrial], space: SearchSpace) -> str:
-    decision = decision_of(trial)
-    base = by_number.get(decision.get("base", -1))
-    if base is None:
-        return str(decision.get("move", "enqueued"))
-    change = describe_change(space, space.point(base.params), space.point(trial.params)).replace("->", "→")
-    return change or str(decision.get("move", ""))
-
-
-def _curves(trial: FrozenTrial) -> dict[str, list[float]]:
-    return {name: trial.user_attrs["curves"][name] for name in ("train_loss", "val_loss")}
 
 
 def _argument(trial: FrozenTrial, settings: Settings) -> str:

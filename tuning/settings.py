@@ -15,6 +15,8 @@ from tuning.errors import SettingsError, StorageError
 
 DEFAULT_WORKERS = 1
 
+PICTURES = "pictures"  # folder of the pictures inside a study's folder
+
 # More would train nothing sooner on any machine that this is made for, and a slip of the finger would fill its memory.
 _MAX_WORKERS = 64
 
@@ -126,7 +128,7 @@ class Settings:
 
     @property
     def study_dir(self) -> Path:
-        """The study's own folder: journal, kept weights, result, picture."""
+        """The study's own folder: journal, kept weights, result, pictures."""
         return study_dir(self.root, self.study)
 
     @property

@@ -3,11 +3,13 @@
 import io
 import math
 import struct
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
 
-from tuning.pictures.study_picture import TrialPoint, study_picture
+from tuning.pictures.study_picture import study_picture
+from tuning.pictures.trials_panel import TrialPoint
 
 START = TrialPoint(0, 0.24, 0.24, "cross the border", "start", "overfit_confidence")
 CURVES = {
@@ -49,7 +51,7 @@ def test_picture_names_objective_study_and_changes() -> None:
     figure = study_picture(study(3), CURVES, "val_loss", "mnist5k, 3 trials")
     trials = figure.axes[0]
     assert "mnist5k, 3 trials" == figure.get_suptitle()
-    assert "val_loss" == trials.get_ylabel()
+    assert "val_loss (nats)" == trials.get_ylabel()
     assert ["start", "dropout 0 → 0.1", "dropout 0 → 0.2"] == [label.get_text() for label in trials.get_xticklabels()]
 
 
@@ -57,7 +59,8 @@ def test_legends_explain_states_phases_and_curves() -> None:
     """Only the fit states that occur, in plain words."""
     figure = study_picture(study(3), CURVES, "val_loss", "")
     legend = figure.subfigs[1].legends[0]
-    expected = ["phase 1: cross the border", "best so far", "overfit confidence", "fit"]
+    phases = ["phase: cross the border", "phase: back off"]
+    expected = [*phases, "best so far", "overfit confidence", "fit"]
     assert expected == [text.get_text() for text in legend.get_texts()]
     names = [f"{name}: {part}" for name in CURVES for part in ("training", "validation")]
     assert names == [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
@@ -83,11 +86,23 @@ def test_long_change_is_shortened() -> None:
     assert label.endswith("…")
 
 
-@pytest.mark.parametrize(("sign", "best"), [(1.0, "best 0.2"), (-1.0, "best -0.2")])
-def test_best_trial_shows_its_value(sign: float, best: str) -> None:
-    """Whether the objective is minimized or maximized; the other trials show their numbers alone."""
-    figure = study_picture(study(5, sign), CURVES, "objective", "")
-    assert ["0", "1", "2", "3", f"4\n{best}"] == notes(figure, panel=0)
+def test_every_phase_has_its_own_stretch() -> None:
+    """Also one that comes back; it stands in the legend once."""
+    phases = ["cross the border", "back off", "back off", "local model", "back off"]
+    trials = [TrialPoint(i, 0.2, 0.2, phase, "", "fit") for i, phase in enumerate(phases)]
+    spans = study_picture(trials, {}, "val_loss", "").axes[0].patches
+    assert [(-0.5, 0.5), (0.5, 2.5), (2.5, 3.5), (3.5, 4.5)] == [(s.get_x(), s.get_x() + s.get_width()) for s in spans]
+    named = [span.get_label() for span in spans if span.get_label()]
+    assert ["phase: cross the border", "phase: back off", "phase: local model"] == named
+
+
+@pytest.mark.parametrize(("sign", "value"), [(1.0, "0.21"), (-1.0, "-0.21")])
+def test_shipped_trial_is_ringed_and_shows_its_value(sign: float, value: str) -> None:
+    """Though another run had more luck; the other trials show their numbers alone."""
+    figure = study_picture(study(5, sign), CURVES, "objective", "", shipped=3)
+    assert ["0", "1", "2", f"3\nshipped {value}", "4"] == notes(figure, panel=0)
+    (ring,) = [line for line in figure.axes[0].lines if line.get_label() == "trial 3, shipped"]
+    assert [[3.0, sign * 0.21]] == ring.get_xydata().tolist()
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -110,6 +125,17 @@ def test_trials_without_value_are_shown() -> None:
     assert "5\nno value" == notes(figure, panel=0)[-1]
     assert "diverged" in [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()]
     assert png(figure)
+
+
+def test_validation_error_stands_below_the_objective_in_percent() -> None:
+    """Of the trials that have one; a hopeless one stands at the upper end."""
+    errors = [0.02, 0.018, None, 0.9, 0.019, 0.017]
+    trials = [replace(point, error=error) for point, error in zip(study(6), errors, strict=True)]
+    axes = study_picture(trials, CURVES, "val_loss", "", shipped=1).axes[1]
+    drawn = {x: y for line in axes.lines for x, y in line.get_xydata().tolist() if y == y}
+    assert [0, 1, 3, 4, 5] == sorted(x for x in drawn if x == int(x) and x >= 0)
+    assert [2.0, 1.8, 2.0, 1.9, 1.7] == pytest.approx([drawn[i] for i in (0, 1, 3, 4, 5)])
+    assert "error (%)" == axes.get_ylabel()
 
 
 def test_study_without_any_value_is_drawn() -> None:

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tuning.pictures.style import GREEN, GREY, ORANGE, RED, SKY, with_unit
+
 _PANEL_INCHES = (3.2, 4.0)
 
-# Okabe and Ito's colours; the line's style tells a flat reaction in grey too.
+# The line's style and width tell the reactions apart in grey too.
 _LOOKS = {
-    "strong gain": ("#009E73", "-", 2.5),
-    "weak gain": ("#56B4E9", "-", 1.5),
-    "flat": ("#999999", ":", 1.5),
-    "loss": ("#E69F00", "-", 1.5),
-    "strong loss": ("#D55E00", "-", 2.5),
+    "strong gain": (GREEN, "-", 2.5),
+    "weak gain": (SKY, "-", 1.5),
+    "flat": (GREY, ":", 1.5),
+    "loss": (ORANGE, "-", 1.5),
+    "strong loss": (RED, "-", 2.5),
 }
 
 
@@ -48,7 +50,7 @@ def lever_picture(steps: Sequence[LeverStep], monitor: str, study: str) -> Figur
     panels = figure.subplots(1, len(levers), sharey=True, squeeze=False)[0]
     for axes, lever in zip(panels, levers, strict=True):
         _draw(axes, lever, [step for step in steps if step.lever == lever])
-    panels[0].set_ylabel(monitor)
+    panels[0].set_ylabel(with_unit(monitor))
     handles = _legend(panels[-1], {step.reaction for step in steps})
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure

@@ -229,6 +229,6 @@ def _curve_space(axes: Mapping[str, NDArray[np.float64]]) -> SearchSpace:
             _index_lever("units", Role.CAPACITY, len(units), units.index(256), 1.0),
             _index_lever("layers", Role.CAPACITY, len(axes["layers"]), 1, 1.0),
             _index_lever("dropout", Role.REGULARIZATION, len(axes["dropout"]), 0, 2.0),
-            _index_lever("l2", Role.REGULARIZATION, len(axes["l2"]), 0, 2.0),
+            _index_lever("l2", Role.REGULARIZATION, len(axes["l2"]), 0, 3.0),
         ),
     )

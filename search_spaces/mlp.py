@@ -5,7 +5,8 @@
   about as well as pyramids).
 * `layers` 1 to 6.
 * `dropout` 0 to 0.8 in tenths, on every hidden layer (Srivastava et al. 2014 use 0.5 for hidden layers).
-* `l2` zero, or 1e-7 to 1e-1 in half decades.
+* `l2` zero, or 1e-7 to 1e-1 in half decades; the first move from zero is to 1e-4, the first value that does anything on
+  MNIST.
 * `learning_rate_scale` multiplies the width rule below, in third decades: what is left to tune once the width is
   accounted for.
 """
@@ -34,7 +35,7 @@ def mlp_space() -> SearchSpace:
                 Scale.LOG10_OR_ZERO,
                 step=0.5,
                 start=0.0,
-                first_step=3.0,
+                first_step=3.5,
             ),
             Lever(
                 "learning_rate_scale",

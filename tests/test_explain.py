@@ -51,7 +51,7 @@ def test_every_finished_trial_is_told(study: optuna.Study) -> None:
         "trial 1 (back off)\n  state:      overfit confidence\n  experiment: poll, dropout 0 -> 0.2"
     )
     assert "reaction:   val_loss 1 -> 0.808 (z = +30.36), strong gain" in paragraph
-    assert "next:       more regularization by dropout (dropout 0.2 -> 0.6)" in paragraph
+    assert "next:       more regularization by dropout (dropout 0.2 -> 0.5)" in paragraph
 
 
 def test_one_trial_in_detail_shows_all_but_its_curves(study: optuna.Study) -> None:

@@ -72,6 +72,39 @@ def test_a_study_ends_by_itself_when_nothing_is_left() -> None:
     assert "nothing left to try" in action.reason
 
 
+@pytest.mark.parametrize(("direction", "sign"), [("minimize", 1.0), ("maximize", -1.0)])
+def test_a_study_ends_at_its_target(direction: str, sign: float) -> None:
+    """Named in the objective's own terms; the reason says what was reached."""
+    sampler = OverfitBackoffSampler(MLP, monitor="value", target=sign * 0.65)
+    study = optuna.create_study(sampler=sampler, direction=direction)
+    study.optimize(suggesting(MLP, lambda p: sign * (1.0 - p["dropout"])), n_trials=50)
+    assert len(study.trials) < 10
+    assert study.best_value * sign <= 0.65
+    action = sampler.next_action(study)
+    assert isinstance(action, Stop)
+    assert action.reason.startswith("its target was reached: value ")
+    assert study.best_trial.number == sampler.ranking(study)[0]
+
+
+def test_a_target_that_is_no_number_is_refused() -> None:
+    """Nothing would ever reach it."""
+    with pytest.raises(ValueError, match="`target` must be a finite number, got nan"):
+        OverfitBackoffSampler(MLP, target=float("nan"))
+
+
+def test_on_request_a_study_looks_for_the_smallest_network_in_the_end() -> None:
+    """A tenth of its trials; what they find is told beside the leader."""
+    sampler = OverfitBackoffSampler(TINY, n_trials=8, shrink=0.2, n_seeds=1)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(suggesting(TINY, lambda p: 1.0 - 0.05 * p["width"] + abs(p["noise"] - 0.5)), n_trials=8)
+    leader, smaller = sampler.leader(study), sampler.smallest(study)
+    assert leader is not None
+    assert smaller is not None
+    assert {"width": 3, "noise": 0.5} == TINY.params(leader.configuration.point)
+    assert {"width": 1, "noise": 0.5} == TINY.params(smaller.configuration.point)
+    assert sampler.smallest(study, margin=0.01) is None
+
+
 def test_a_study_in_which_everything_fails_ends_by_itself() -> None:
     """Optuna would go on to the end of the budget."""
 

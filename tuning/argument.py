@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace
-from tuning.strategy.actions import REPEAT, Goal
+from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Goal
 from tuning.strategy.evidence import Configuration, configurations_of, noise_of
 from tuning.strategy.history import Outcome
+from tuning.strategy.policy import smaller_of
 from tuning.strategy.reaction import Response, measure
 from tuning.strategy.reasons import describe_change
 from tuning.trial_attrs import FIT_STATE, decision_of, history_of, outcome_of, seed_index
@@ -59,6 +60,24 @@ def argument(trials: Sequence[FrozenTrial], space: SearchSpace, goal: Goal) -> I
         base = by_number.get(decision_of(trial).get("base", -1))
         response = None if base is None or base is here else measure(base, here, noise)
         yield _step(trial, here, base, response, space, goal)
+
+
+def smaller_sentence(
+    trials: Sequence[FrozenTrial], space: SearchSpace, goal: Goal, best_number: int, margin: float = DEFAULT_SHRINK
+) -> str:
+    """The smallest network tried that is not worse than a trial's by a share of its value; empty if there is none."""
+    history = history_of(list(trials), space, maximize=goal.maximize)
+    found = configurations_of(history.finished)
+    best = next(each for each in found if any(run.number == best_number for run in each.runs))
+    smaller = smaller_of(history, space, goal, best, margin)
+    if smaller is None:
+        return ""
+    change = describe_change(space, best.point, smaller.configuration.point)
+    values = f"{goal.monitor} {goal.show(smaller.configuration.loss)} instead of {goal.show(best.loss)}"
+    return (
+        f"trial {smaller.configuration.number} is smaller and not worse by {100 * margin:g} %: {change}, {values}; "
+        f"the difference is at most {smaller.worst:.2g} (one-sided 90 % interval)"
+    )
 
 
 def text(steps: Sequence[Step]) -> str:

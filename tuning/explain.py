@@ -19,11 +19,12 @@ from tuning.errors import StudyError
 def explain(study: str, trial: int | None, storage: str | None) -> None:
     """Tell a study as an argument: state, experiment, reaction, next; and draw each lever's measured response."""
     from search_spaces import mlp_space  # Optuna and matplotlib: only after the options were parsed
-    from tuning.argument import argument, detail, text
+    from tuning.argument import argument, detail, smaller_sentence, text
     from tuning.settings import OBJECTIVES, PICTURES, study_dir
     from tuning.strategy.actions import Goal
     from tuning.study_pictures import LEVER_PICTURE, save_lever_picture
-    from tuning.study_store import FINGERPRINT, load_study
+    from tuning.study_store import FINGERPRINT, SHIPPED_TRIAL, load_study
+    from tuning.trial_attrs import best_of
 
     root = Path.cwd()
     found = load_study(root, study, storage)
@@ -38,6 +39,11 @@ def explain(study: str, trial: int | None, storage: str | None) -> None:
         print(detail(chosen))
         return
     print(text(steps) or f"The study {study!r} has no finished trial yet.")
+    best = best_of(found)
+    if best is not None:
+        shipped = found.user_attrs.get(SHIPPED_TRIAL, best.number)
+        if smaller := smaller_sentence(found.get_trials(deepcopy=False), mlp_space(), goal, shipped):
+            print(f"\n{smaller}")
     picture = save_lever_picture(study_dir(root, study) / PICTURES / LEVER_PICTURE, steps, goal, study)
     print(f"\nEach lever's measured response: {os.path.relpath(picture)}")
 

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
 from tuning import processes
+from tuning.argument import smaller_sentence
 from tuning.console import result_text
 from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
@@ -19,7 +21,7 @@ from tuning.opening import Search, notes
 from tuning.report import markdown
 from tuning.result import Comparison, SearchResult, write_json
 from tuning.settings import PICTURES
-from tuning.strategy.actions import Goal
+from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.study_pictures import LEVER_PICTURE, draw_study
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
@@ -45,7 +47,6 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
     """Open the test set, compare and export in another process, and write all of it down."""
     settings, dataset = search.settings, search.dataset
     number = search.weights.first_kept(search.sampler.ranking(search.study))
-    leader = search.sampler.leader(search.study)
     search.study.set_user_attr(SHIPPED_TRIAL, number)
     best = search.study.get_trials(deepcopy=False)[number]
     # Counted before it is opened: a kill in between must not hide an opening.
@@ -63,10 +64,20 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
         data=_data_facts(dataset),
-        notes=(*notes(search), *([f"trial {number} is shipped: {leader.why}"] if leader else [])),
+        notes=(*notes(search), *_findings(search, number)),
         elapsed_secs=time.monotonic() - begun,
     )
     return _write(search, result, compared.exported)
+
+
+def _findings(search: Search, number: int) -> Iterator[str]:
+    """Why this trial is shipped, and the smallest network that is not worse, if one was tried."""
+    if leader := search.sampler.leader(search.study):
+        yield f"trial {number} is shipped: {leader.why}"
+    trials, goal = search.study.get_trials(deepcopy=False), search.settings.goal
+    margin = search.settings.shrink or DEFAULT_SHRINK
+    if smaller := smaller_sentence(trials, search.space, Goal(goal.name, goal.maximize), number, margin):
+        yield smaller
 
 
 def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:

@@ -51,9 +51,14 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
     check_store(_store(settings))
     loading = _loading_baseline(settings, dataset, context)
     space = mlp_space()
-    is_timed = settings.timeout_secs is not None
     sampler = OverfitBackoffSampler(
-        space, settings.seed, settings.goal.name, n_trials=settings.n_trials, is_timed=is_timed
+        space,
+        settings.seed,
+        settings.goal.name,
+        n_trials=settings.n_trials,
+        is_timed=settings.timeout_secs is not None,
+        target=settings.target,
+        shrink=settings.shrink,
     )
     study = open_study(settings, sampler, _fingerprint(settings, dataset, space))
     study.set_user_attr(

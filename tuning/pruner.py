@@ -4,7 +4,8 @@
 >>> study = optuna.create_study(pruner=CatchUpPruner(max_epochs=30))
 
 The rule itself is `tuning/strategy/catch_up.py`. Trials of phase 1 are never pruned, since they are there to overfit,
-not to win; nor are repeats. A study without phases is pruned from its first complete trial on.
+not to win; nor are repeats, nor smaller networks, which need not win. A study without phases is pruned from its first
+complete trial on.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class CatchUpPruner(BasePruner):
             return None
         decision = decision_of(trial)
         # A repeat is there for its value: pruned, it would leave the configuration with its lucky runs alone.
-        if decision.get("phase") == Phase.CROSS_BORDER or decision.get("move") == REPEAT:
+        if decision.get("phase") in (Phase.CROSS_BORDER, Phase.SHRINK) or decision.get("move") == REPEAT:
             return None
         maximize = is_maximized(study)
         best = _best_trial(study)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,11 +29,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
-from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.confirmation import Leader
 from tuning.strategy.evidence import configurations_of
 from tuning.strategy.history import History, Outcome, TrialRecord
-from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.policy import leader_of, next_action, smaller_of
+from tuning.strategy.shrink import Smaller
 from tuning.trial_attrs import DECISION, enqueued_coordinates, is_maximized, outcome_of, record_of
 
 # Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
@@ -55,11 +57,14 @@ class OverfitBackoffSampler(BaseSampler):
         n_seeds: Seeds on which a better-looking configuration is repeated before it is believed; 1 never repeats, None
             leaves it to the length of the study. An objective reads its seed with `tuning.seed_index(trial)`.
         use_model: Whether a Gaussian process takes over from the directional search once there are enough trials.
-        is_timed: Whether the budget is time: the process then weighs what it expects against the seconds it takes, so
+        is_timed: Whether the budget is time: what a move may gain is then weighed against the seconds it takes, so
             that decisions depend on measured durations too.
+        target: Value, in the objective's own terms, at which the search ends; None for none.
+        shrink: Share of the best value (of the error, where an accuracy is maximized) that a smaller network may lose:
+            the last tenth of the trials look for the smallest one, which `smallest` tells. None spends nothing on it.
 
     Raises:
-        ValueError: If a count is below 1.
+        ValueError: If a count is below 1, `target` is not finite, or `shrink` is not positive.
 
     Source:
         The phases and the step rule are those of `tuning/strategy/`.
@@ -75,11 +80,18 @@ class OverfitBackoffSampler(BaseSampler):
         n_seeds: int | None = None,
         use_model: bool = True,
         is_timed: bool = False,
+        target: float | None = None,
+        shrink: float | None = None,
     ) -> None:
+        if target is not None and not math.isfinite(target):
+            raise ValueError(f"`target` must be a finite number, got {target}.")
         self._space = space
         self._seed = seed
         self._monitor = monitor
-        self._plan = Plan(n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, is_timed=is_timed, seed=seed)
+        self._target = target
+        self._plan = Plan(
+            n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, is_timed=is_timed, seed=seed, shrink=shrink
+        )
         self._memo = Memo()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -147,7 +159,19 @@ class OverfitBackoffSampler(BaseSampler):
 
     def leader(self, study: Study) -> Leader | None:
         """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
-        return leader_of(self._history(study), self._space, self._plan)
+        return leader_of(self._history(study), self._space, self._plan_of(study))
+
+    def smallest(self, study: Study, margin: float | None = None) -> Smaller | None:
+        """The smallest network tried that is not worse than the leader by a share of its value; None if there is none.
+
+        Args:
+            study: The study.
+            margin: The share, > 0; None for `shrink`, or a tenth without it.
+        """
+        leader, share = self.leader(study), margin or self._plan.shrink or DEFAULT_SHRINK
+        if leader is None:
+            return None
+        return smaller_of(self._history(study), self._space, self._goal_of(study), leader.configuration, share)
 
     def ranking(self, study: Study) -> list[int]:
         """Numbers of the trials that may be shipped, best first: of each configuration the first complete run.
@@ -155,7 +179,7 @@ class OverfitBackoffSampler(BaseSampler):
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
         history = self._history(study)
-        leader = leader_of(history, self._space, self._plan)
+        leader = leader_of(history, self._space, self._plan_of(study))
         found = [each for each in configurations_of(history.finished) if each.has_value]
         found.sort(key=lambda each: each.loss)
         if leader is not None:
@@ -163,7 +187,15 @@ class OverfitBackoffSampler(BaseSampler):
         return [next(run.number for run in each.runs if run.outcome is Outcome.COMPLETE) for each in found]
 
     def _next(self, history: History, study: Study) -> Action:
-        return self._memo.action(history, self._space, Goal(self._monitor, is_maximized(study)), self._plan)
+        return self._memo.action(history, self._space, self._goal_of(study), self._plan_of(study))
+
+    def _goal_of(self, study: Study) -> Goal:
+        return Goal(self._monitor, is_maximized(study))
+
+    def _plan_of(self, study: Study) -> Plan:
+        if self._target is None:
+            return self._plan
+        return replace(self._plan, target=-self._target if is_maximized(study) else self._target)
 
     def _decide(self, history: History, study: Study, enqueued: Mapping[int, float]) -> Suggest:
         """The policy's next experiment, with the enqueued coordinates in the place of its own."""

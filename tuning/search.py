@@ -11,6 +11,7 @@ import click
 
 from tuning import cli
 from tuning.settings import DEFAULT_WORKERS, OBJECTIVES, Settings, check_writable
+from tuning.strategy.actions import DEFAULT_SHRINK
 
 _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OBJECTIVES.values())
 
@@ -39,6 +40,25 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     default=None,
     show_default="no limit",
     help="Start no trial later than this. Example: --timeout 600",
+)
+@click.option(
+    "--target",
+    type=float,
+    metavar="VALUE",
+    default=None,
+    show_default="none",
+    help="Stop once the objective reaches this value. Example: --target 0.05",
+)
+@click.option(
+    "--shrink",
+    type=float,
+    metavar="SHARE",
+    default=None,
+    is_flag=False,
+    flag_value=DEFAULT_SHRINK,
+    show_default="off",
+    help="Spend the last tenth of the trials on the smallest network that is worse than the best by less than this "
+    "share of its value, a tenth if none is given; it is reported beside the best. Example: --shrink 0.05",
 )
 @click.option("--epochs", type=int, default=30, help="Maximum per trial. Example: --epochs 50")
 @click.option("--seed", type=int, default=0, help="Of split, weights, order and dropout. Example: --seed 7")
@@ -87,6 +107,8 @@ def search(
     study: str | None,
     trials: int,
     timeout: float | None,
+    target: float | None,
+    shrink: float | None,
     epochs: int,
     seed: int,
     objective: str,
@@ -111,6 +133,8 @@ def search(
         data=data,
         n_trials=trials,
         timeout_secs=timeout,
+        target=target,
+        shrink=shrink,
         max_epochs=epochs,
         seed=seed,
         objective=objective,

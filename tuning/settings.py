@@ -82,6 +82,9 @@ class Settings:
         batch_size: Examples a step, >= 1; None for about 400 steps an epoch, between 32 and 128 examples.
         precision: Of matrix products, one of `PRECISIONS`; `auto` for what is faster on this machine for the network.
         n_workers: Processes that train trials at the same time, 1 to 64.
+        target: Value of the objective at which the search ends, finite; None for none.
+        shrink: Share of the best value that a smaller network may lose, more than 0, at most 1; None spends no trials
+            on smaller networks.
         quiet: Print the result only.
 
     Raises:
@@ -104,6 +107,8 @@ class Settings:
     batch_size: int | None = None
     precision: str = "auto"
     n_workers: int = DEFAULT_WORKERS
+    target: float | None = None
+    shrink: float | None = None
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -117,6 +122,9 @@ class Settings:
         _require(self.precision in PRECISIONS, "precision", f"must be one of {', '.join(PRECISIONS)}", self.precision)
         seconds = math.inf if self.timeout_secs is None else self.timeout_secs
         _require(seconds > 0, "timeout", "must be more than 0 seconds", self.timeout_secs)
+        _require(self.target is None or math.isfinite(self.target), "target", "must be a finite number", self.target)
+        shrink = 1.0 if self.shrink is None else self.shrink
+        _require(0 < shrink <= 1, "shrink", "must be more than 0 and at most 1", self.shrink)
         _require(bool(self.experiment.strip()), "experiment", "must not be empty", repr(self.experiment))
         known = ", ".join(OBJECTIVES)
         _require(self.objective in OBJECTIVES, "objective", f"must be one of {known}", self.objective)

@@ -15,7 +15,7 @@ from tuning.strategy.reaction import Reaction
 NOISE = 1  # position of the lever; 0 is the width
 OVERFIT = FitState.OVERFIT_CONFIDENCE
 
-# Standard errors of 1 make the standard error of a difference sqrt(0.8) = 0.89.
+# Standard errors of 1 make the standard error of a difference sqrt(0.4) = 0.63.
 GAINS = {"strong": 8.0, "weak": 9.0}
 LOSSES = {"mild": 11.0, "strong": 12.0}
 
@@ -53,6 +53,14 @@ def test_after_a_gain_it_keeps_going(forest_space: SearchSpace, gain: str, step:
     assert ("keep going", point) == (proposed(state).move, proposed(state).point)
 
 
+def test_once_a_lever_has_moved_it_goes_at_most_half_the_way_to_the_edge(forest_space: SearchSpace) -> None:
+    """From 0.6 of 1 a step of 0.4 would be the extreme; the first step may be long."""
+    state = begun(forest_space, noise=0.4)
+    state.absorb(trial(1, 3.0, 0.6, GAINS["strong"]))
+    assert 0.4 == pytest.approx(state.levers[NOISE].step)
+    assert ("keep going", (3.0, 0.8)) == (proposed(state).move, proposed(state).point)
+
+
 def test_a_step_never_exceeds_half_the_range(forest_space: SearchSpace) -> None:
     """Otherwise a second strong gain would jump over everything."""
     state = begun(forest_space)
@@ -81,10 +89,10 @@ def test_a_strong_loss_turns_round_with_half_the_step(forest_space: SearchSpace)
 def test_a_flat_reaction_rests_the_lever_and_takes_the_better_mean(
     forest_space: SearchSpace, value: float, accepted: bool
 ) -> None:
-    """Within the noise the better mean is the better guess."""
+    """Within the noise the better mean is the better guess; that a step does nothing does not make it too long."""
     state = begun(forest_space)
     state.absorb(trial(1, 3.0, 0.2, value))
-    assert (accepted, True, 0.1) == (
+    assert (accepted, True, 0.2) == (
         1 == state.incumbent.number,
         state.levers[NOISE].resting,
         state.levers[NOISE].step,
@@ -117,7 +125,7 @@ def test_a_bigger_network_has_to_show_that_it_pays(forest_space: SearchSpace) ->
 
 
 def test_a_failed_trial_rests_the_lever_and_is_not_tried_again(forest_space: SearchSpace) -> None:
-    """It says nothing of the lever: the step shrinks, the sign stays."""
+    """It says nothing of the lever: step and sign stay."""
     state = begun(forest_space)
     state.absorb(trial(1, 3.0, 0.2, None))
     assert (0, True) == (state.incumbent.number, state.levers[NOISE].resting)
@@ -201,6 +209,26 @@ def test_a_trial_without_a_known_base_is_compared_with_the_incumbent(forest_spac
     assert (1, NOISE) == (state.incumbent.number, state.focus)
 
 
+def test_with_a_clock_a_poll_that_costs_twice_as_much_comes_last(forest_space: SearchSpace) -> None:
+    """The diagnosis asks for width first, and gets it where that costs half as much again."""
+    underfit = Configuration((TrialRecord(0, (3.0, 0.5), value=10.0, stderr=1.0, state=FitState.UNDERFIT),))
+    state = begin(forest_space, underfit, [])
+    dear = next_experiment(state, frozenset(), lambda points: [2.0 ** point[0] for point in points])
+    cheap = next_experiment(state, frozenset(), lambda points: [1.5 ** point[0] for point in points])
+    assert dear is not None
+    assert cheap is not None
+    assert [(3.0, 0.3), (4.0, 0.5)] == [dear.point, cheap.point]
+
+
+def test_with_a_clock_a_lever_that_gained_is_worth_its_price(forest_space: SearchSpace) -> None:
+    """A strong gain by width is expected again, so twice the seconds are paid."""
+    state = begun(forest_space)
+    state.absorb(trial(1, 4.0, 0.0, GAINS["strong"]))
+    proposal = next_experiment(state, frozenset(), lambda points: [2.0 ** point[0] for point in points])
+    assert proposal is not None
+    assert ("keep going", (5.0, 0.0)) == (proposal.move, proposal.point)
+
+
 def test_running_points_are_not_proposed_again(forest_space: SearchSpace) -> None:
     """The next worker takes a shorter step on the same lever."""
     assert (3.0, 0.1) == proposed(begun(forest_space), frozenset({(3.0, 0.2)})).point
@@ -216,7 +244,7 @@ def test_after_a_cycle_with_two_gains_comes_the_sum_of_both(forest_space: Search
         trial(4, 5.0, 0.2, 8.1, base=3),
     ):
         state.absorb(done)
-    assert ("pattern", (5.0, 0.3)) == (proposed(state).move, proposed(state).point)
+    assert ("pattern", (5.0, 0.4)) == (proposed(state).move, proposed(state).point)
 
 
 def test_after_a_gain_more_regularization_is_tried_together_with_more_capacity(forest_space: SearchSpace) -> None:

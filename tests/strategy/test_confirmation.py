@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
-from search_spaces import Params, SearchSpace
+from search_spaces import Params, SearchSpace, mlp_space
 from tuning.strategy.actions import Phase, Plan, Stop
-from tuning.strategy.confirmation import confirmed_leader, missing_runs
-from tuning.strategy.evidence import Configuration
+from tuning.strategy.confirmation import confirmed_leader, contenders, missing_runs
+from tuning.strategy.evidence import Configuration, Noise
 from tuning.strategy.history import History, TrialRecord
 from tuning.strategy.policy import leader_of
 from tuning.strategy.racing import Race
+
+MLP = mlp_space()
+MLP_BEST = MLP.point({"units": 512, "layers": 3, "dropout": 0.4, "l2": 1e-5, "learning_rate_scale": 1.0})
 
 
 def configuration(x: float, *values: float) -> Configuration:
@@ -22,9 +25,9 @@ def configuration(x: float, *values: float) -> Configuration:
 START, BEST, OTHER = configuration(0.0, 5.0), configuration(1.0, 3.0, 3.0), configuration(2.0, 4.0)
 
 
-@pytest.mark.parametrize(("n_trials", "n_reserved"), [(None, 0), (10, 0), (14, 0), (20, 4), (40, 8), (60, 12)])
+@pytest.mark.parametrize(("n_trials", "n_reserved"), [(None, 0), (14, 0), (20, 4), (60, 12), (1000, 30)])
 def test_a_fifth_is_reserved_but_not_of_a_short_study(n_trials: int | None, n_reserved: int) -> None:
-    """Nor of one whose end is not known."""
+    """Nor of one whose end is not known; ten finalists on three seeds are enough."""
     assert n_reserved == Plan(n_trials=n_trials).n_reserved
 
 
@@ -57,21 +60,45 @@ def test_where_nothing_is_better_the_start_is_shipped_and_it_says_so() -> None:
     assert confirmed_leader([start, configuration(1.0, 3.0)], 2, Race(2)) is None
 
 
-def test_the_last_fifth_of_a_study_confirms(play: Callable[..., Any], forest_space: SearchSpace) -> None:
-    """All of it repeats of finalists; then the budget is over."""
+@pytest.mark.parametrize(("spread", "n"), [(0.0, 0), (0.3, 4)], ids=["no noise", "noise"])
+def test_without_noise_the_search_keeps_the_trials_of_the_confirmation(
+    play: Callable[..., Any], spread: float, n: int
+) -> None:
+    """Two equal repeats show that a third would be wasted; with noise, what is shipped ran on all seeds."""
 
-    def noisy(params: Params) -> dict[str, Any]:
-        width, noise = forest_space.point(params)
+    def objective(params: Params) -> dict[str, Any]:
         count["n"] += 1
-        return {"value": 1 + (width - 4) ** 2 + (noise - 0.4) ** 2 + 0.1 * (count["n"] * 7 % 5)}
+        distances = [(x - best) ** 2 for x, best in zip(MLP.point(params), MLP_BEST, strict=True)]
+        return {"value": 1.0 + sum(distances) + spread * (count["n"] * 7 % 5)}
 
-    count, plan = {"n": 0}, Plan(n_trials=20)
-    search = play(noisy, forest_space, 20, plan=plan)
-    assert {Phase.CONFIRM} == {suggestion.phase for suggestion in search.suggestions[16:]}
-    assert Phase.CONFIRM not in {suggestion.phase for suggestion in search.suggestions[:16]}
-    leader = leader_of(History.of(search.trials), forest_space, plan)
+    count, plan = {"n": 0}, Plan(n_trials=20, use_model=False)
+    search = play(objective, MLP, 20, plan=plan)
+    phases = [suggestion.phase for suggestion in search.suggestions]
+    assert (20, n) == (len(phases), phases.count(Phase.CONFIRM))
+    assert spread or search.moves.count("repeat") == 2
+    leader = leader_of(History.of(search.trials), MLP, plan)
     assert leader is not None
-    assert 3 == len(leader.configuration.losses)
+    assert 3 == len(leader.configuration.losses) or not spread
+
+
+def test_what_is_surely_worse_is_no_contender() -> None:
+    """Three standard errors of the difference; of an unknown noise everything is one."""
+    found = [configuration(0.0, 9.0), configuration(1.0, 5.0), configuration(2.0, 5.5)]
+    known = Race(noise=Noise(variance=0.01, n_freedoms=1000))
+    assert [1.0] == [each.point[0] for each in contenders([found[0], found[1]], known)]
+    assert [1.0, 2.0, 0.0] == [each.point[0] for each in contenders(found, Race())]
+    assert [1.0] == [each.point[0] for each in contenders(found, Race(noise=Noise(n_repeats=2)))]
+    assert [] == contenders([], known)
+
+
+def test_without_noise_the_lowest_value_is_shipped(forest_space: SearchSpace) -> None:
+    """Nothing is averaged over neighbours where values do not lie."""
+    start = forest_space.start_point()
+    runs = [TrialRecord(i, start, value=2.0, seed_index=i) for i in range(3)]
+    other = [TrialRecord(i, (float(i - 2), 0.5), value=2.0 - i / 100, base=0) for i in range(3, 8)]
+    leader = leader_of(History.of([*runs, *other]), forest_space, Plan(n_trials=20))
+    assert leader is not None
+    assert 7 == leader.configuration.number
 
 
 def test_a_search_that_ends_early_is_confirmed_before_it_stops(

@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_spaces import Params, SearchSpace, mlp_space
+from search_spaces import Lever, Params, Role, Scale, SearchSpace, mlp_space
 from tuning.strategy.actions import REPEAT, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import History, Outcome, TrialRecord
-from tuning.strategy.policy import describe_change, next_action
+from tuning.strategy.policy import describe_change, leader_of, next_action
 
 MLP = mlp_space()
 GOAL = Goal("val_loss")
 DIRECTION_ALONE = Plan(n_seeds=1, use_model=False)
+NOISY = SearchSpace(
+    "noisy",
+    (
+        Lever("width", Role.CAPACITY, 2, 64, Scale.LOG2_INTEGER, step=1.0, start=8, first_step=1.0),
+        Lever("noise", Role.REGULARIZATION, 0.0, 1.0, Scale.LINEAR, step=0.1, start=0.0, first_step=0.2),
+    ),
+)
 BEST = MLP.point({"units": 512, "layers": 2, "dropout": 0.4, "l2": 1e-5, "learning_rate_scale": 1.0})
 
 
@@ -52,7 +59,7 @@ def test_a_search_is_an_argument(play: Callable[..., Any]) -> None:
         "the network is over the border (overfit decisions): back off from here; "
         "next: more regularization by dropout (dropout 0 -> 0.2)",
         "dropout 0 -> 0.2: val_loss 2.592 -> 1.842 (z = +59.29), strong gain, taken; "
-        "next: more regularization by dropout (dropout 0.2 -> 0.6)",
+        "next: more regularization by dropout (dropout 0.2 -> 0.5)",
     ] == [s.reason for s in search.suggestions]
 
 
@@ -77,7 +84,7 @@ def test_an_overfitting_network_is_regularized_first(play: Callable[..., Any]) -
     flat = {"value": 1.0, "stderr": 0.1, "state": FitState.OVERFIT_CONFIDENCE, "crossed_border": True}
     search = play(lambda params: flat, MLP, n_trials=4)
     changed = [describe_change(MLP, MLP.start_point(), s.point) for s in search.suggestions[1:]]
-    assert ["dropout 0 -> 0.2", "l2 0 -> 3.16e-05", "units 256 -> 128"] == changed
+    assert ["dropout 0 -> 0.2", "l2 0 -> 0.0001", "units 256 -> 128"] == changed
 
 
 def test_an_underfitting_network_is_given_capacity_first(play: Callable[..., Any]) -> None:
@@ -140,6 +147,36 @@ def test_with_everything_running_the_reason_says_so(forest_space: SearchSpace) -
     running = [TrialRecord(i, point, Outcome.RUNNING) for i, point in enumerate(points, 1)]
     action = next_action(History.of([start, *running]), forest_space, GOAL, DIRECTION_ALONE)
     assert Stop("nothing left to try until the running trials end") == action
+
+
+def test_a_search_stops_at_its_target_and_ships_what_reached_it(play: Callable[..., Any]) -> None:
+    """Without confirmation: the user wanted that value, and no better one."""
+    plan = Plan(n_trials=40, use_model=False, target=1.5)
+    search = play(network, MLP, 40, plan=plan)
+    assert search.stop is not None
+    assert search.stop.reason.startswith("its target was reached: val_loss 1.")
+    assert search.stop.reason.endswith(", wanted 1.5")
+    assert search.best is search.trials[-1]
+    leader = leader_of(History.of(search.trials), MLP, plan)
+    assert leader is not None
+    assert search.best.number == leader.configuration.number
+
+
+def test_a_target_is_named_in_the_objectives_own_terms() -> None:
+    """An accuracy of 0.97 reached, 0.95 wanted."""
+    history = History.of([TrialRecord(0, MLP.start_point(), value=-0.97)])
+    action = next_action(history, MLP, Goal("val_accuracy", maximize=True), Plan(target=-0.95))
+    assert Stop("its target was reached: val_accuracy 0.97, wanted 0.95") == action
+
+
+def test_where_no_move_can_pay_the_search_stops_and_says_so() -> None:
+    """Nothing but noise: the model expects less than a quarter of it anywhere."""
+    luck = [(i * 7 % 11 - 5) / 10 for i in range(40)]
+    points = [(w, n) for w in range(1, 7) for n in range(0, 11, 2)]
+    trials = [TrialRecord(i, (float(w), n / 10), value=10 + luck[i], stderr=0.5) for i, (w, n) in enumerate(points)]
+    action = next_action(History.of(trials), NOISY, GOAL)
+    assert isinstance(action, Stop)
+    assert action.reason.startswith("no move can pay beyond the noise: the most that the model expects is 0.")
 
 
 def test_a_maximized_objective_is_shown_in_its_own_terms(play: Callable[..., Any]) -> None:

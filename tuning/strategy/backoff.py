@@ -8,6 +8,8 @@ built anew for each decision from the history alone and thrown away after it, so
     weak gain     keep going with the same step         loss          halve the step, rest the lever
     bracketed     go to the parabola's vertex           strong loss   turn round with half the step
 
+What is flat keeps its step: that a small change does nothing is no reason to try a smaller one.
+
 A *cycle* ends when every lever rests. After a cycle with two or more gains the pattern move (the sum of what worked)
 comes first, then all levers are polled again, with their smaller steps, around the new incumbent.
 """
@@ -36,6 +38,7 @@ class LeverMemory:
     sign: int = 0
     resting: bool = False
     lost: frozenset[int] = frozenset()
+    gain_z: float = 1.0  # of its last experiment, if that was a gain; nothing is known of the next one otherwise
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Experiment:
     lever: int | None  # None where more than one lever moved
     response: Response
     accepted: bool
+    is_raced: bool = False  # better-looking, to be repeated before it is taken
 
 
 @dataclass
@@ -83,17 +87,18 @@ class BackOff:
         base = self.incumbent if trial.base is None else self.trials.get(trial.base, self.incumbent)
         lever, response = moved_lever(base.point, trial.point), self.race.measure(base, trial)
         accepted = self._is_accepted(trial)
-        if accepted and not self.race.is_settled(self.incumbent, trial):
+        is_raced = accepted and not self.race.is_settled(self.incumbent, trial)
+        if is_raced:
             self.challenger, accepted = self.race.better(self.incumbent, self.challenger, trial), False
         is_beside = accepted or base is self.incumbent
         self.trials[trial.number] = trial
-        self.last = Experiment(trial, base, lever, response, accepted)
+        self.last = Experiment(trial, base, lever, response, accepted, is_raced)
         self.focus = lever if accepted and response.reaction.is_gain else None
         if accepted:
             self._accept(trial)
         if lever is not None:
             delta = trial.point[lever] - base.point[lever]
-            self._remember(lever, delta, response.reaction, is_beside)
+            self._remember(lever, delta, response, is_beside)
 
     def start_cycle(self) -> None:
         """Wake every lever; with smaller steps, a direction that lost may be tried again.
@@ -129,23 +134,23 @@ class BackOff:
         # The other levers stand at a new place: what lost there may win here.
         self.levers = [replace(memory, lost=frozenset()) for memory in self.levers]
 
-    def _remember(self, j: int, delta: float, reaction: Reaction, is_beside: bool) -> None:
+    def _remember(self, j: int, delta: float, response: Response, is_beside: bool) -> None:
         """Sign, step and rest of a lever; which side lost only where the trial or its base is the incumbent."""
+        reaction = response.reaction
         memory, lever = self.levers[j], self.space.levers[j]
         sign, step = (1 if delta > 0 else -1), abs(delta)
         if reaction.is_gain:
             factor = 2.0 if reaction is Reaction.STRONG_GAIN else 1.0
             longest = max(lever.span / 2, lever.step)
             lost = memory.lost | {-sign} if is_beside else memory.lost
-            self.levers[j] = LeverMemory(min(step * factor, longest), sign, lost=lost)
+            self.levers[j] = LeverMemory(min(step * factor, longest), sign, lost=lost, gain_z=response.z)
             return
         has_lost = is_beside and reaction is not Reaction.FLAT
         lost = memory.lost | {sign} if has_lost else memory.lost
         turns = reaction is Reaction.STRONG_LOSS and -sign not in lost
         is_new_bracket = len(lost) == 2 and lost != memory.lost
-        self.levers[j] = LeverMemory(
-            max(step / 2, lever.step), -sign if turns else sign, not (turns or is_new_bracket), lost
-        )
+        kept = step if reaction is Reaction.FLAT else max(step / 2, lever.step)
+        self.levers[j] = LeverMemory(kept, -sign if turns else sign, not (turns or is_new_bracket), lost)
 
 
 def begin(

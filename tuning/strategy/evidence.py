@@ -112,16 +112,18 @@ class Noise:
         variance: Of one run's loss around configuration + seed, estimated from repeats.
         n_freedoms: Degrees of freedom behind it; 0 where nothing was repeated.
         seed_effects: What each seed adds to every configuration, where repeats show it.
+        n_repeats: Runs beyond the first of their configuration.
     """
 
     variance: float = 0.0
     n_freedoms: int = 0
     seed_effects: Mapping[int, float] = field(default_factory=dict)
+    n_repeats: int = 0
 
     @property
     def is_deterministic(self) -> bool:
         """Whether every repeat, two at least, gave the very same value: on such an objective they are wasted."""
-        return self.n_freedoms > 1 and self.variance == 0.0 and not any(self.seed_effects.values())
+        return self.n_repeats > 1 and self.variance == 0.0 and not any(self.seed_effects.values())
 
 
 def noise_of(configurations: Iterable[Configuration], scale: Callable[[float], float] = float) -> Noise:
@@ -150,8 +152,8 @@ def _least_squares(repeated: list[Configuration], scale: Callable[[float], float
     by_seed = dict(zip(seeds, (float(effect) for effect in effects), strict=True))
     if freedoms <= 0:  # a lone repeated configuration: seeds and noise cannot be told apart
         spread = float(np.var(list(by_seed.values()), ddof=1))
-        return Noise(spread, len(seeds) - 1)
-    return Noise(float(np.square(residuals).sum()) / freedoms, freedoms, by_seed)
+        return Noise(spread, len(seeds) - 1, n_repeats=len(seeds) - 1)
+    return Noise(float(np.square(residuals).sum()) / freedoms, freedoms, by_seed, len(rows) - len(repeated))
 
 
 def _means(pairs: list[tuple[int, float]], n: int) -> NDArray[np.float64]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search_spaces import Point, SearchSpace
-from tuning.strategy.cost import predicted_secs
+from tuning.strategy.cost import assumed_costs, predicted_secs
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
-from tuning.strategy.model import GLOBAL_EVERY, candidates_of, expected_improvement, fit, relevant
+from tuning.strategy.model import GLOBAL_EVERY, Surrogate, candidates_of, expected_improvement, fit, relevant
 from tuning.strategy.moves import Proposal
 
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
@@ -19,6 +20,8 @@ _WHY_TIMED = "the model expects the largest improvement a second there"
 _HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as expected, or as the worst: stay away
 _MOST_HOPELESS = 30
 MODEL, GLOBAL_MODEL = "model", "global model"
+_ALIKE = 0.8  # share of the largest expected improvement that is as good
+LEAST_GAIN = 0.25  # expected of a move, in standard deviations of a run's noise: less cannot pay beyond the noise
 
 
 def ranked(space: SearchSpace, found: Sequence[Configuration]) -> list[Configuration]:
@@ -40,6 +43,45 @@ def propose(
 
     None where every point of the space was tried.
     """
+    surrogate, incumbent, points = _fitted(space, found, pending)
+    blocked = {each.point for each in found} | pending
+    rng = np.random.default_rng([seed, len(blocked)])
+    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
+    best: Proposal | None = None
+    for reach in (None,) if is_global else (_REACH, None):
+        candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
+        if not candidates:
+            continue
+        gains = expected_improvement(surrogate, candidates, points) / surrogate.noise_sd
+        chosen = _by_the_second(space, found, candidates, gains) if is_timed else _cheapest(space, candidates, gains)
+        move, why = MODEL if reach else GLOBAL_MODEL, _WHY_TIMED if is_timed else _WHY
+        if best is None or gains.max() > best.gain:
+            best = Proposal(candidates[chosen], move, why, float(gains.max()))
+        if best.gain >= LEAST_GAIN:  # otherwise the region is used up: look at the whole space
+            break
+    return incumbent, best
+
+
+def _by_the_second(
+    space: SearchSpace, found: Sequence[Configuration], candidates: Sequence[Point], gains: NDArray[np.float64]
+) -> int:
+    return int((gains / predicted_secs(space, found, candidates)).argmax())
+
+
+def _cheapest(space: SearchSpace, candidates: Sequence[Point], gains: NDArray[np.float64]) -> int:
+    """Of the candidates that promise about as much as the best: its estimate is not worth a network of twice the size.
+
+    No clock is read here: what the history holds of values, not how busy the machine was, decides where no time is set.
+    """
+    alike = np.flatnonzero(gains >= _ALIKE * gains.max())
+    costs = assumed_costs(space, [candidates[int(i)] for i in alike])
+    return int(alike[np.lexsort((-gains[alike], costs))[0]])
+
+
+def _fitted(
+    space: SearchSpace, found: Sequence[Configuration], pending: frozenset[Point]
+) -> tuple[Surrogate, Configuration, list[Point]]:
+    """The process, the incumbent by it, and the points whose values it has seen."""
     known = relevant(found)
     points = [each.point for each in known]
     worst = max(each.loss for each in known)
@@ -50,19 +92,7 @@ def propose(
     if pending:
         liars = [_liar(point, incumbent.loss) for point in sorted(pending)]
         surrogate = fit(space, [*known, *liars], surrogate.process.kernel_)
-    blocked = {each.point for each in found} | pending
-    rng = np.random.default_rng([seed, len(blocked)])
-    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
-    for reach in (None,) if is_global else (_REACH, None):
-        candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
-        if candidates:
-            gains = expected_improvement(surrogate, candidates, points)
-            if is_timed:
-                gains = gains / predicted_secs(space, found, candidates)
-            move = MODEL if reach else GLOBAL_MODEL
-            best = candidates[int(gains.argmax())]
-            return incumbent, Proposal(best, move, _WHY_TIMED if is_timed else _WHY)
-    return incumbent, None
+    return surrogate, incumbent, points
 
 
 def _liar(point: Point, loss: float) -> Configuration:

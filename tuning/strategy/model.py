@@ -10,16 +10,15 @@ Bayesian Optimization" (trust region).
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
@@ -30,8 +29,10 @@ from tuning.strategy.evidence import Configuration, noise_of
 Array = NDArray[np.float64]
 
 GLOBAL_EVERY = 5
-_MAX_CONFIGURATIONS = 100  # the best and the latest of a long history: the cost grows with the cube
+_MAX_CONFIGURATIONS = 100  # beyond that the best and the latest of them: the cost grows with the cube
+_N_OF_LONG_HISTORY = 64
 _MAX_CANDIDATES = 2000
+_JITTER = 1e-6  # on the diagonal, for the factorization
 _MAX_ITERATIONS = 30
 _LEAST_NOISE, _MOST_NOISE = 1e-4, math.sqrt(2.0)  # a variance, and a standard deviation, of warped losses
 _MOST_UNITS = 1e6  # above the median: beyond it one hopeless run is like another
@@ -72,17 +73,13 @@ def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Ker
     warped, unit = _warped(np.array(losses))
     inputs = _unit_cube(space, points)
     if kernel is not None:
-        process = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(inputs, warped)
+        process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None).fit(inputs, warped)
         return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
     most_noise = _most_noise(configurations, unit, is_relative=is_positive)
     # One thread: such small matrices cost more to share out than to factorize, and the sums keep their order.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(1):
         shared, separate = (
-            GaussianProcessRegressor(_kernel(length, most_noise), alpha=1e-6, optimizer=_few_iterations).fit(
-                inputs, warped
-            )
-            for length in (0.7, np.full(len(space.levers), 0.7))
+            _likeliest(_kernel(length, most_noise), inputs, warped) for length in (0.7, np.full(len(space.levers), 0.7))
         )
     gain = separate.log_marginal_likelihood_value_ - shared.log_marginal_likelihood_value_
     price = (len(space.levers) - 1) * math.log(len(losses)) / 2
@@ -114,11 +111,27 @@ def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_rela
     return max(float(np.mean(np.square(given))), 10 * _LEAST_NOISE)
 
 
-def _few_iterations(objective, initial, bounds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - scikit-learn's
+def _likeliest(kernel: Kernel, inputs: Array, warped: Array) -> GaussianProcessRegressor:
+    """The process with the likeliest parameters that a few iterations find.
+
+    scikit-learn's own search warns where a parameter ends at its bound, as many do here, and silencing that is not safe
+    among the threads of `optimize(n_jobs=...)`.
+    """
+    process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None).fit(inputs, warped)
+
+    def unlikeliness(theta: Array) -> tuple[float, Array]:
+        value, gradient = process.log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=False)
+        return -value, -gradient
+
     found = optimize.minimize(
-        objective, initial, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
+        unlikeliness,
+        kernel.theta,
+        jac=True,
+        bounds=kernel.bounds,
+        method="L-BFGS-B",
+        options={"maxiter": _MAX_ITERATIONS},
     )
-    return found.x, found.fun
+    return GaussianProcessRegressor(kernel.clone_with_theta(found.x), alpha=_JITTER, optimizer=None).fit(inputs, warped)
 
 
 def _warped(losses: Array) -> tuple[Array, float]:
@@ -168,10 +181,10 @@ def candidates_of(
 
 
 def relevant(configurations: Sequence[Configuration]) -> list[Configuration]:
-    """The configurations that the process is fitted to: all that gave a value, of a long history the best half."""
+    """What the process is fitted to: all configurations that gave a value, of many the best and the latest."""
     complete = [each for each in configurations if each.has_value]
     if len(complete) <= _MAX_CONFIGURATIONS:
         return complete
-    best = sorted(complete, key=lambda each: each.loss)[: _MAX_CONFIGURATIONS // 2]
+    best = heapq.nsmallest(_N_OF_LONG_HISTORY // 2, complete, key=lambda each: each.loss)
     points = {each.point for each in best}
-    return best + [each for each in complete[-_MAX_CONFIGURATIONS // 2 :] if each.point not in points]
+    return best + [each for each in complete[-_N_OF_LONG_HISTORY // 2 :] if each.point not in points]

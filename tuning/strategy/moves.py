@@ -2,37 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from search_spaces import Point, Role
-from tuning.strategy.backoff import BackOff, first_sign, lever_order
+from tuning.strategy.backoff import BackOff, first_sign, lever_order, moved_lever
 from tuning.strategy.history import Outcome
 from tuning.strategy.reaction import vertex
+
+SecsOf = Callable[[Sequence[Point]], Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """One possible experiment from the incumbent."""
+    """One possible experiment from the incumbent.
+
+    Args:
+        point: What to try.
+        move: The kind of experiment.
+        why: A clause.
+        gain: What a model expects of it, in standard deviations of a run's noise; infinite where none was asked.
+    """
 
     point: Point
     move: str
     why: str
+    gain: float = math.inf
 
 
-def next_experiment(state: BackOff, taken: frozenset[Point]) -> Proposal | None:
+def next_experiment(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | None = None) -> Proposal | None:
     """The next experiment, starting new cycles as needed; None when nothing is left to try.
 
     Args:
         state: The replayed state; cycles are started in place, which is what a replay has to repeat.
         taken: Points of running trials, which are not proposed again.
+        secs_of: Seconds of a training at each of some points; with it a poll is chosen by its gain per second.
     """
     blocked = state.visited | taken
-    proposal = next(_in_cycle(state, blocked), None) or next(_between_cycles(state, blocked), None)
+    proposal = _first(state, blocked, secs_of) or next(_between_cycles(state, blocked), None)
     if proposal is None:
         state.start_cycle()
-        proposal = next(_in_cycle(state, blocked), None)
+        proposal = _first(state, blocked, secs_of)
     return proposal
+
+
+def _first(state: BackOff, blocked: set[Point], secs_of: SecsOf | None) -> Proposal | None:
+    if secs_of is None:
+        return next(_in_cycle(state, blocked), None)
+    return _most_per_second(state, _in_cycle(state, blocked), secs_of)
+
+
+def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: SecsOf) -> Proposal | None:
+    """Of every lever's first proposal the one with the largest gain per second, the first of equals.
+
+    Costs count in whole octaves, so that among what costs about the same, or less, the diagnosis's order holds; a lever
+    that gained is expected to gain as much again.
+    """
+    at, first = state.incumbent.point, dict[int, Proposal]()
+    for proposal in proposals:
+        lever = moved_lever(at, proposal.point)
+        if lever is not None:
+            first.setdefault(lever, proposal)
+    if len(first) < 2:
+        return next(iter(first.values()), None)
+    now_secs, *secs = secs_of([at, *(proposal.point for proposal in first.values())])
+    octaves = [max(0, math.floor(math.log2(each / now_secs))) for each in secs]
+    values = {j: state.levers[j].gain_z / 2**cost for j, cost in zip(first, octaves, strict=True)}
+    return first[max(values, key=lambda j: values[j])]
 
 
 def _in_cycle(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
@@ -57,12 +94,19 @@ def _poll(state: BackOff, j: int, blocked: set[Point], move: str) -> Iterator[Pr
 
 def _steps(state: BackOff, j: int, direction: int, blocked: set[Point], move: str) -> Iterator[Proposal]:
     lever, at = state.space.levers[j], state.incumbent.point
-    length = state.levers[j].step
+    length = _length(state, j, direction)
     while length >= lever.step / 2:
         point = _with(at, j, lever.nearest(at[j] + direction * length))
         if point != at and point not in blocked:
             yield Proposal(point, move, _poll_reason(state, j, direction))
         length /= 2
+
+
+def _length(state: BackOff, j: int, direction: int) -> float:
+    """Of the next step; once a lever has moved, at most half the way to the edge: what lies there is extreme."""
+    memory, lever, at = state.levers[j], state.space.levers[j], state.incumbent.point[j]
+    left = lever.top - at if direction > 0 else at - lever.bottom
+    return memory.step if memory.sign == 0 else min(memory.step, max(left / 2, lever.step))
 
 
 def _vertex(state: BackOff, j: int, blocked: set[Point]) -> Iterator[Proposal]:
@@ -100,7 +144,7 @@ def _pattern_point(state: BackOff) -> Point:
     at = list(state.incumbent.point)
     for j, (memory, x0) in enumerate(zip(state.levers, state.cycle_start, strict=True)):
         if memory.sign * (at[j] - x0) > 0:
-            at[j] += memory.sign * memory.step
+            at[j] += memory.sign * _length(state, j, memory.sign)
     return state.space.snap(tuple(at))
 
 

@@ -1,7 +1,7 @@
 """The strategy: trials in, the next action with its reason out. Pure; imports neither Keras nor MLflow nor Optuna.
 
-    trials --> cross the border --> back off, directional --> local model --> confirm --> Stop
-               (border.py)          (backoff.py, moves.py)    (local_model.py) (confirmation.py)
+    trials --> cross the border --> back off, directional --> local model ----> confirm ---------> shrink --> Stop
+               (border.py)          (backoff.py, moves.py)    (local_model.py) (confirmation.py) (shrink.py)
 
 What decides which phase it is, all of it read from the history: the border ends with the first trial that overfits;
 the back-off with the number of trials (`n_directional`); the search with the reserve of the budget
@@ -14,31 +14,58 @@ the back-off with the number of trials (`n_directional`); the search with the re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from search_spaces import SearchSpace
-from tuning.strategy.actions import REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from search_spaces import Point, SearchSpace
+from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.backoff import BackOff, begin
 from tuning.strategy.border import Climb, Crossing, cross_border
-from tuning.strategy.confirmation import Leader, confirmed_leader, missing_runs
+from tuning.strategy.confirmation import Leader, confirmed_leader, contenders, missing_runs, n_before
+from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import Configuration, configurations_of, noise_of
 from tuning.strategy.history import History
 from tuning.strategy.moves import next_experiment
 from tuning.strategy.racing import Race
 from tuning.strategy.reasons import conclusion, describe_change, exhausted
+from tuning.strategy.shrink import Smaller, next_smaller, smallest
 
 _PLAN = Plan()
 
 
 def next_action(history: History, space: SearchSpace, goal: Goal, plan: Plan = _PLAN) -> Action:
     """Decide what to try next from the history alone."""
-    if plan.n_search is not None and len(history.trials) >= plan.n_search and plan.n_reserved:
-        return _confirm(history, space, plan)
+    if reached := _target_reached(history, goal, plan):
+        return reached
+    if plan.n_shrink and len(history.trials) >= (plan.n_to_confirm or 0):
+        shrinking = _shrink(history, space, goal, plan)
+        if isinstance(shrinking, Suggest):
+            return shrinking
+    n_searched = n_before(history, plan)
+    if n_searched is not None:
+        return _confirm(history, space, plan, n_searched)
     action = _search(history, space, goal, plan)
-    if isinstance(action, Stop) and plan.n_reserved and not history.pending:
-        confirming = _confirm(history, space, plan)  # the search ended before its budget did
-        return confirming if isinstance(confirming, Suggest) else action
-    return action
+    if isinstance(action, Suggest) or history.pending:
+        return action
+    return _after_search(action, history, space, goal, plan)
+
+
+def _after_search(stop: Stop, history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+    """The search ended before its budget did: what it keeps for later comes now, and then its own reason to stop."""
+    confirming = _confirm(history, space, plan, len(history.finished)) if plan.n_reserved else stop
+    if isinstance(confirming, Suggest):
+        return confirming
+    shrinking = _shrink(history, space, goal, plan) if plan.shrink is not None else stop
+    return shrinking if isinstance(shrinking, Suggest) else stop
+
+
+def _target_reached(history: History, goal: Goal, plan: Plan) -> Stop | None:
+    if plan.target is None:
+        return None
+    lowest = min((each.loss for each in configurations_of(history.finished) if each.has_value), default=math.inf)
+    if lowest > plan.target:
+        return None
+    return Stop(f"its target was reached: {goal.monitor} {goal.show(lowest)}, wanted {goal.show(plan.target)}")
 
 
 def n_directional(space: SearchSpace) -> int:
@@ -50,17 +77,36 @@ def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leade
     """The configuration to ship after these trials, judged by its mean; None if no trial gave a value."""
     found = configurations_of(history.finished)
     race = Race(plan.n_race_seeds, noise_of(found))
+    ranked = _by_loss(found)
+    if not ranked:
+        return None
+    if plan.target is not None and ranked[0].loss <= plan.target:
+        return Leader(ranked[0], "it reached the target")
     confirmed = confirmed_leader(found, plan.n_confirm_seeds, race) if plan.n_reserved else None
-    if confirmed is not None or not any(each.has_value for each in found):
-        return confirmed
+    if race.noise.is_deterministic or plan.n_confirm_seeds == 1:
+        return Leader(ranked[0], "the lowest loss; repeats show no noise, or none were wanted")
+    return confirmed or _unconfirmed_leader(found, space, race, plan)
+
+
+def _unconfirmed_leader(found: Sequence[Configuration], space: SearchSpace, race: Race, plan: Plan) -> Leader:
     if _is_model_due(found, space, plan):
-        return Leader(_ranked(found, space)[0], "the lowest loss by the local model")
+        able = {each.number for each in contenders(found, race)}
+        best = next(each for each in _ranked(found, space) if each.number in able)
+        return Leader(best, "the lowest loss by the local model")
     border = cross_border(found, space, frozenset())
     if not isinstance(border, Crossing):
         return Leader(_by_loss(found)[0], "the lowest loss so far")
     incumbent = _replayed(found, space, border, race).incumbent
     equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
     return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")
+
+
+def smaller_of(
+    history: History, space: SearchSpace, goal: Goal, best: Configuration, margin: float = DEFAULT_SHRINK
+) -> Smaller | None:
+    """The smallest configuration tried that is not worse than the best by more than a share of its loss, if any."""
+    found = configurations_of(history.finished)
+    return smallest(space, found, best, Race(noise=noise_of(found)), goal.share(margin, best.loss))
 
 
 def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
@@ -74,7 +120,7 @@ def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Act
     if _is_model_due(found, space, plan):
         return _model_experiment(found, history, space, plan)
     state = _replayed(found, space, border, race)
-    return _repeat(state, history) or _directional_experiment(state, history, border, goal, plan)
+    return _repeat(state, history) or _directional_experiment(state, found, history, border, goal, plan)
 
 
 def _is_model_due(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
@@ -115,10 +161,14 @@ def _repeat(state: BackOff, history: History) -> Suggest | None:
     return Suggest(configuration.point, Phase.BACK_OFF, REPEAT, configuration.number, reason, seed)
 
 
-def _directional_experiment(state: BackOff, history: History, border: Crossing, goal: Goal, plan: Plan) -> Action:
-    proposal = next_experiment(state, history.pending)
+def _directional_experiment(
+    state: BackOff, found: Sequence[Configuration], history: History, border: Crossing, goal: Goal, plan: Plan
+) -> Action:
+    def secs_of(points: Sequence[Point]) -> list[float]:
+        return list(map(float, predicted_secs(state.space, found, points)))
+
+    proposal = next_experiment(state, history.pending, secs_of if plan.is_timed else None)
     if proposal is None:
-        found = configurations_of(history.finished)
         is_fit_possible = plan.use_model and sum(each.has_value for each in found) >= 2
         return _model_experiment(found, history, state.space, plan) if is_fit_possible else Stop(exhausted(history))
     change = describe_change(state.space, state.incumbent.point, proposal.point)
@@ -128,29 +178,52 @@ def _directional_experiment(state: BackOff, history: History, border: Crossing, 
 
 def _model_experiment(found: Sequence[Configuration], history: History, space: SearchSpace, plan: Plan) -> Action:
     """A new configuration by the model. No repeats here: the model itself averages over the luck of its neighbours."""
-    from tuning.strategy.local_model import propose  # loads scikit-learn: no study needs it before this phase
+    from tuning.strategy.local_model import LEAST_GAIN, propose  # loads scikit-learn: not before this phase
 
     leader, proposal = propose(space, found, history.pending, plan.seed, is_timed=plan.is_timed)
     if proposal is None:
         return Stop(exhausted(history))
+    if proposal.gain < LEAST_GAIN and Race(noise=noise_of(found)).knows_noise(leader):
+        gain = f"{proposal.gain:.2g} standard deviations of a run"
+        return Stop(f"no move can pay beyond the noise: the most that the model expects is {gain}")
     change = describe_change(space, leader.point, proposal.point)
     return Suggest(proposal.point, Phase.MODEL, proposal.move, leader.number, f"{proposal.why} ({change})")
 
 
-def _confirm(history: History, space: SearchSpace, plan: Plan) -> Action:
+def _confirm(history: History, space: SearchSpace, plan: Plan, n_searched: int) -> Action:
     """The finalists are those of the search alone: what the confirmation shows must not choose whom it is about."""
     finished = history.finished
-    searched = configurations_of(finished[: plan.n_search])
+    searched = configurations_of(finished[:n_searched])
     if not any(each.has_value for each in searched):
         return Stop(exhausted(history))
+    able = {each.point for each in contenders(searched, Race(plan.n_race_seeds, noise_of(searched)))}
     order = _ranked(searched, space) if _is_model_due(searched, space, plan) else _by_loss(searched)
     now = {each.point: each for each in configurations_of(finished)}
-    finalists = [now[each.point] for each in (*order, searched[0])]
-    for configuration, seed in missing_runs(finalists, plan.n_confirm_seeds):
+    ranked = [now[each.point] for each in order if each.point in able]
+    if len(ranked) < 2:
+        return Stop("the best configuration is surely better than every other one: nothing is left to confirm")
+    start = now[searched[0].point] if searched[0].point in able else ranked[0]
+    for configuration, seed in missing_runs([*ranked, start], plan.n_confirm_seeds):
         if (configuration.point, seed) not in history.pending_runs:
             reason = f"a finalist: how good is it with seed {seed + 1}"
             return Suggest(configuration.point, Phase.CONFIRM, REPEAT, configuration.number, reason, seed)
     return Stop("the finalists ran on all seeds: nothing is left to confirm")
+
+
+def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+    """The next smaller network than the smallest one that is not worse than the leader."""
+    leader = leader_of(history, space, plan)
+    if leader is None or plan.shrink is None:
+        return Stop(exhausted(history))
+    best = leader.configuration
+    proven = smaller_of(history, space, goal, best, plan.shrink)
+    base = proven.configuration if proven else best
+    point = next_smaller(space, configurations_of(history.finished), base, history.pending)
+    if point is None:
+        return Stop("nothing is left to shrink: every smaller neighbour of the smallest network was tried")
+    change = describe_change(space, base.point, point)
+    reason = f"is a smaller network worse by less than {100 * plan.shrink:g} % ({change})"
+    return Suggest(point, Phase.SHRINK, "smaller", base.number, reason)
 
 
 def _by_loss(found: Sequence[Configuration]) -> list[Configuration]:

@@ -1,7 +1,9 @@
 """Racing: a challenger that looks better is repeated on the next paired seeds before it is believed.
 
-A lucky seed makes any configuration look good once. The incumbent changes only where the gain is beyond the noise, or
-where it holds on all the seeds of the race (three, as SMAC's intensifier has it: Lindauer et al. 2022).
+A lucky seed makes any configuration look good once. Where the noise is known, a repeat is spent only if it can change
+something: a strong gain needs none, and at a flat reaction there is next to nothing to win or to lose. Until it is
+known every better-looking challenger is repeated, which is how it becomes known. (SMAC's intensifier races on more
+seeds: Lindauer et al. 2022.)
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tuning.strategy.evidence import Configuration, Noise
-from tuning.strategy.reaction import Response, measure
+from tuning.strategy.reaction import Reaction, Response, measure
 
-# With fewer degrees of freedom the noise is a guess, so that even a strong gain is repeated once.
+# With fewer degrees of freedom the noise is a guess, so that every gain is repeated once.
 _ENOUGH_FREEDOMS = 2
 
 
@@ -35,8 +37,12 @@ class Race:
         """Whether a better-looking challenger needs no (further) repeat."""
         if self.n_seeds == 1 or self.noise.is_deterministic or len(challenger.seeds) >= self.n_seeds:
             return True
-        is_known = self.noise.n_freedoms >= _ENOUGH_FREEDOMS or challenger.stderr is not None
-        return is_known and self.measure(incumbent, challenger).z >= 2
+        reaction = self.measure(incumbent, challenger).reaction
+        return self.knows_noise(challenger) and reaction is not Reaction.WEAK_GAIN
+
+    def knows_noise(self, configuration: Configuration) -> bool:
+        """Whether z is in units of something that was measured: repeats, or a standard error of the objective's."""
+        return self.noise.n_freedoms >= _ENOUGH_FREEDOMS or configuration.stderr is not None
 
     def better(self, incumbent: Configuration, one: Configuration | None, other: Configuration) -> Configuration:
         """The challenger that looks better beside the incumbent."""

@@ -41,12 +41,13 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True)
 class Response:
-    """The measured response to one move; `improvement` > 0 means that the objective fell."""
+    """The measured response to one move; `improvement` > 0 means that the objective fell, by so many `stderr`."""
 
     improvement: float
     z: float
     reaction: Reaction
     n_seeds: int = 1
+    stderr: float = 0.0
 
 
 def measure(base: Configuration, challenger: Configuration, noise: Noise = _UNKNOWN) -> Response:
@@ -63,8 +64,9 @@ def measure(base: Configuration, challenger: Configuration, noise: Noise = _UNKN
     shared = sorted(base.losses.keys() & challenger.losses.keys())
     differences = [base.losses[seed] - challenger.losses[seed] for seed in shared] or [base.loss - challenger.loss]
     improvement = math.fsum(differences) / len(differences)
-    z = improvement / max(difference_sd(base, challenger, noise) / math.sqrt(len(differences)), 1e-300)
-    return Response(improvement, z, react(z), max(len(shared), 1))
+    stderr = difference_sd(base, challenger, noise) / math.sqrt(len(differences))
+    z = improvement / max(stderr, 1e-300)
+    return Response(improvement, z, react(z), max(len(shared), 1), stderr)
 
 
 def react(z: float) -> Reaction:

@@ -44,4 +44,4 @@ def _consequence(done: Experiment) -> str:
         if done.response.reaction is not Reaction.FLAT:
             return "taken"
         return "taken as the better mean" if done.response.improvement > 0 else "taken as the smaller network"
-    return "the incumbent stays"
+    return "to be repeated before it is taken" if done.is_raced else "the incumbent stays"

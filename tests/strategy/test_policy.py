@@ -187,6 +187,20 @@ def test_a_maximized_objective_is_shown_in_its_own_terms(play: Callable[..., Any
     assert [s.point for s in play(network, MLP, 4).suggestions] == [s.point for s in negated.suggestions]
 
 
+def test_up_to_two_polls_a_lever_run_in_parallel() -> None:
+    """Every lever first, then every lever the other way, and each point once; at an edge with a shorter step."""
+    start = MLP.point({"units": 64, "layers": 2, "dropout": 0.3, "l2": 1e-4, "learning_rate_scale": 1.0})
+    trials = [TrialRecord(0, start, value=1.0, crossed_border=True, state=FitState.OVERFIT_CONFIDENCE)]
+    moved = []
+    for number in range(1, 1 + 2 * len(MLP.levers)):
+        action = next_action(History.of(trials), MLP, Goal("val_loss"))
+        assert isinstance(action, Suggest)
+        trials.append(TrialRecord(number, action.point, Outcome.RUNNING, base=action.base))
+        moved.append([(j, a > b) for j, (a, b) in enumerate(zip(action.point, start, strict=True)) if a != b])
+    assert set(range(len(MLP.levers))) == {j for ((j, _),) in moved[: len(MLP.levers)]}
+    assert 2 * len(MLP.levers) == len({each for (each,) in moved})
+
+
 def test_a_killed_trial_takes_no_point() -> None:
     """Finished and running configurations are taken; a killed one is tried again."""
     outcomes = (Outcome.FAILED, Outcome.RUNNING, Outcome.KILLED)

@@ -40,17 +40,17 @@ def next_experiment(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | N
         secs_of: Seconds of a training at each of some points; with it a poll is chosen by its gain per second.
     """
     blocked = state.visited | taken
-    proposal = _first(state, blocked, secs_of) or next(_between_cycles(state, blocked), None)
+    proposal = _first(state, taken, secs_of) or next(_between_cycles(state, blocked), None)
     if proposal is None:
         state.start_cycle()
-        proposal = _first(state, blocked, secs_of)
+        proposal = _first(state, taken, secs_of)
     return proposal
 
 
-def _first(state: BackOff, blocked: set[Point], secs_of: SecsOf | None) -> Proposal | None:
+def _first(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | None) -> Proposal | None:
     if secs_of is None:
-        return next(_in_cycle(state, blocked), None)
-    return _most_per_second(state, _in_cycle(state, blocked), secs_of)
+        return next(_in_cycle(state, taken), None)
+    return _most_per_second(state, _in_cycle(state, taken), secs_of)
 
 
 def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: SecsOf) -> Proposal | None:
@@ -72,22 +72,31 @@ def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: Sec
     return first[max(values, key=lambda j: values[j])]
 
 
-def _in_cycle(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
-    if state.focus is not None:
-        yield from _poll(state, state.focus, blocked, "keep going")
-    for j in lever_order(state.space, state.incumbent.state):
+def _in_cycle(state: BackOff, taken: frozenset[Point]) -> Iterator[Proposal]:
+    """The polls of a cycle; of several workers each takes another lever, then the other directions: 2d in parallel."""
+    blocked, running = state.visited | taken, _running(state.incumbent.point, taken)
+    if state.focus is not None and not running & {(state.focus, 1), (state.focus, -1)}:
+        yield from _poll(state, state.focus, blocked, running, "keep going")
+    order = lever_order(state.space, state.incumbent.state)
+    for j in sorted(order, key=lambda j: len(running & {(j, 1), (j, -1)})):
         if not state.levers[j].resting:
-            yield from _poll(state, j, blocked, "poll")
+            yield from _poll(state, j, blocked, running, "poll")
 
 
-def _poll(state: BackOff, j: int, blocked: set[Point], move: str) -> Iterator[Proposal]:
+def _running(at: Point, taken: frozenset[Point]) -> set[tuple[int, int]]:
+    """Lever and direction of the polls from here that other workers run."""
+    levers = ((moved_lever(at, point), point) for point in taken)
+    return {(j, 1 if point[j] > at[j] else -1) for j, point in levers if j is not None}
+
+
+def _poll(state: BackOff, j: int, blocked: set[Point], running: set[tuple[int, int]], move: str) -> Iterator[Proposal]:
     """The lever's next step in its own direction, then the other; shorter where the point is known already."""
     memory, lever = state.levers[j], state.space.levers[j]
     sign = memory.sign or first_sign(lever.role, state.incumbent.state, state.is_regularized())
     if {1, -1} <= memory.lost:
         yield from _vertex(state, j, blocked)
         return
-    for direction in (sign, -sign):
+    for direction in sorted((sign, -sign), key=lambda direction: (j, direction) in running):
         if direction not in memory.lost:
             yield from _steps(state, j, direction, blocked, move)
 

@@ -79,12 +79,13 @@ def train(trial: optuna.Trial, known: FrozenTrial, dataset: Dataset, *, is_avera
 @click.argument("root", type=click.Path(path_type=Path, exists=True))
 @click.argument("study")
 @click.option("--data", default="mnist", show_default=True)
-@click.option("--trials", "n_trials", default=1_000, help="The study's first so many trials only.")
+@click.option("--trials", "n_trials", default=1_000, help="So many of the study's trials only.")
+@click.option("--skip", "n_skipped", default=0, show_default=True, help="Leave out the study's first so many trials.")
 @click.option("--average", "is_averaged", is_flag=True, help="The loop keeps an average of the weights, too.")
-def main(root: Path, study: str, data: str, n_trials: int, is_averaged: bool) -> None:
+def main(root: Path, study: str, data: str, n_trials: int, n_skipped: int, is_averaged: bool) -> None:
     """Measure and print."""
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
-    trials = load_study(root, study, None).get_trials(deepcopy=False, states=ended)[:n_trials]
+    trials = load_study(root, study, None).get_trials(deepcopy=False, states=ended)[n_skipped:][:n_trials]
     begun, finished = trials[0].datetime_start, max(t.datetime_complete for t in trials if t.datetime_complete)
     ours = (finished - begun).total_seconds() if begun else 0.0
     dataset = load_dataset(data, seed=0, environ=os.environ)

@@ -32,7 +32,10 @@ STAND_IN_DIR = Path(__file__).parent / "stand_in"
 IMAGE_SHAPE = (28, 28, 1)
 N_CLASSES = 10
 
-_SEEN_MNIST = "trained on MNIST's training images, from which mnist5k is drawn"
+_SEEN_MNIST = (
+    "trained on MNIST's training images: on all of mnist5k, its test images too, and on mnist's validation images"
+)
+_DOCUMENTED_SCALING = "[-1, 1]"
 _SIGNATURES = ("default", "serving_default", "serve")
 _BATCH_SIZE = 500  # ten thousand images at once would need gigabytes of activations
 
@@ -53,8 +56,9 @@ class PretrainedBaseline:
         is_stand_in: True for the small CNN that the project trained itself.
         may_have_seen: one clause on which images it may have been trained on.
         note: why the stand-in is used, empty for any other baseline.
-        logits: maps images [N, 28, 28, 1], float32 in [-1, 1], to logits [N, 10].
+        logits: maps images [N, 28, 28, 1], float32, to ten outputs an image [N, 10].
         n_params: number of weights, 0 for a module that keeps them as constants of its graph.
+        documented_scaling: how its makers scale images, "[-1, 1]" for TF-GAN's and the stand-in; empty if unknown.
     """
 
     name: str
@@ -64,6 +68,7 @@ class PretrainedBaseline:
     note: str
     logits: Logits
     n_params: int
+    documented_scaling: str = ""
 
     def __post_init__(self) -> None:
         if self.is_stand_in != (self.handle == STAND_IN) or self.is_stand_in != bool(self.note):
@@ -132,6 +137,7 @@ def _stand_in(note: str) -> PretrainedBaseline:
         note=note,
         logits=_over_batches(forward),
         n_params=_n_params(forward, STAND_IN_DIR),
+        documented_scaling=_DOCUMENTED_SCALING,
     )
 
 
@@ -144,10 +150,11 @@ def _from_handle(handle: str, cache_dir: Path, timeout_secs: float) -> Pretraine
         name="baseline-tfgan-mnist" if is_default else f"baseline-{_readable(handle)}",
         handle=handle,
         is_stand_in=False,
-        may_have_seen=_SEEN_MNIST if is_default else "may have seen the test images",
+        may_have_seen=f"presumably {_SEEN_MNIST}" if is_default else "may have seen the test images",
         note="",
         logits=_over_batches(forward),
         n_params=_n_params(forward, folder),
+        documented_scaling=_DOCUMENTED_SCALING if is_default else "",
     )
 
 

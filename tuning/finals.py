@@ -15,22 +15,31 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, build_hand_made
-from models.mlp import build_mlp
-from models.pretrained import PretrainedBaseline, to_baseline_input
+from models.pretrained import BaselineError, PretrainedBaseline
 from models.train_stand_in import build as build_stand_in
 from tuning.baseline import BaselineFacts, load
-from tuning.data import Dataset, Examples, TrainingData
+from tuning.baseline_reading import BaselineReading, read_baseline
+from tuning.data import Examples, TrainingData
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
-from tuning.evaluation import PairedTest, compare_paired, evaluate_model, measure_latency
+from tuning.evaluation import (
+    PairedTest,
+    compare_paired,
+    evaluate_model,
+    loss_report,
+    measure_latency,
+    selection_optimism,
+)
 from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
 from tuning.likeness import likeness_of
 from tuning.model_pictures import DrawnModel, draw_models
+from tuning.naive_reading import naive_reading
+from tuning.networks import best_model, keras_logits
+from tuning.parts_report import parts_report
 from tuning.pictures.scored import Scored
 from tuning.result import BASELINE, HAND_MADE, TUNED, Comparison, ModelResult
 from tuning.settings import PICTURES, Settings
@@ -38,7 +47,6 @@ from tuning.trial_run import input_format
 from tuning.weights import WeightStore
 
 Logits = NDArray[np.float32]
-_BATCH = 5_000
 _BOOTSTRAP_SEED = 0
 
 
@@ -54,6 +62,8 @@ class Finalist:
     note: str = ""
     params: Mapping[str, float] | None = None
     network: keras.Model | None = None  # None for a module whose file holds no layers
+    may_have_seen: str = ""
+    reading: BaselineReading | None = None  # of a pretrained model
 
 
 def compare_and_export(
@@ -86,16 +96,30 @@ def compare_and_export(
     model = best_model(data, params, settings.seed)
     WeightStore(weights).load(trial, model)
     engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
-    rivals = [] if baseline is None else [baseline_finalist(load(baseline))]
+    rivals, notes = _rivals(baseline, data)
     hand_made = hand_made_finalist(engine, data, settings.seed)
     finalists = [*rivals, hand_made, tuned_finalist(model, params, train_secs)]
     models, paired, test_logits = compare(finalists, data, test)
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
-    inputs = data.validation.inputs[:1000]
-    exported = export_model(model, settings.export_folder, inputs, about, likeness_of(data))
-    return Comparison(tuple(models), paired, exported)
+    inputs, likeness = data.validation.inputs[:1000], likeness_of(data)
+    exported = export_model(model, settings.export_folder, inputs, about, likeness)
+    val_logits = finalists[-1].logits(data.validation.inputs)
+    scored = (val_logits, data.validation.labels, test_logits[-1], test.labels)
+    optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
+    parts, why_not = parts_report(rivals[0].name, rivals[0].logits, data, test, likeness) if rivals else (None, ())
+    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_not))
+
+
+def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Finalist], tuple[str, ...]]:
+    """The pretrained baseline, where there is one that gives numbers; what there is to note otherwise."""
+    if baseline is None:
+        return [], ()
+    try:
+        return [baseline_finalist(load(baseline), data)], ()
+    except BaselineError as error:
+        return [], (f"no pretrained baseline: {error}",)
 
 
 def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
@@ -114,13 +138,23 @@ def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Fina
     return Finalist("hand-made", HAND_MADE, keras_logits(model), n_params, secs, note, network=model)
 
 
-def baseline_finalist(baseline: PretrainedBaseline) -> Finalist:
-    """The pretrained baseline; its name and its note say where it stands in for TF-GAN's classifier."""
+def baseline_finalist(baseline: PretrainedBaseline, data: TrainingData) -> Finalist:
+    """The pretrained baseline, read as it was trained; its name and its note say where it stands in for TF-GAN's."""
+    reading, seen = read_baseline(baseline, data, _BOOTSTRAP_SEED), baseline.may_have_seen
     note = f"stand-in for TF-GAN's classifier: {baseline.note}; " if baseline.is_stand_in else ""
-    logits = lambda images: baseline.logits(to_baseline_input(images))  # noqa: E731 - one call, named by its field
-    note += baseline.may_have_seen
+    note += f"{seen}; {reading.sweep.sentence()}"
     network = build_stand_in() if baseline.is_stand_in else None  # its layers; the weights that are scored are saved
-    return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=note, network=network)
+    n_params = baseline.n_params
+    return Finalist(
+        baseline.name,
+        BASELINE,
+        reading.logits,
+        n_params,
+        note=note,
+        network=network,
+        may_have_seen=seen,
+        reading=reading,
+    )
 
 
 def compare(
@@ -158,22 +192,6 @@ def _drawn(
     ]
 
 
-def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:
-    """A model as a plain function of arrays, compiled once for all batch sizes (`predict` costs tens of ms a call)."""
-    call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-
-    def logits(inputs: NDArray[Any]) -> Logits:
-        parts = [call(tf.constant(inputs[i : i + _BATCH])).numpy() for i in range(0, len(inputs), _BATCH)]
-        return np.concatenate(parts)
-
-    return logits
-
-
-def best_model(dataset: Dataset | TrainingData, params: Mapping[str, float], seed: int) -> keras.Model:
-    """The network of a trial's configuration, before its weights are loaded."""
-    return build_mlp(params, input_format(dataset), dataset.n_classes, seed)
-
-
 def _score(
     finalist: Finalist,
     logits: Logits,
@@ -182,16 +200,21 @@ def _score(
     data: TrainingData,
     inputs: NDArray[Any],
 ) -> ModelResult:
-    val_labels = data.validation.labels
+    val_labels, reading = data.validation.labels, finalist.reading
     evaluate = partial(evaluate_model, validation_logits=val_logits, validation_labels=val_labels)
+    evaluation, test = evaluate(logits, labels), Examples(inputs, labels)
     return ModelResult(
         name=finalist.name,
         kind=finalist.kind,
-        evaluation=evaluate(logits, labels),
+        evaluation=evaluation,
         validation=evaluate(val_logits, val_labels),
         n_params=finalist.n_params,
         latency=measure_latency(finalist.logits, inputs),
         train_secs=finalist.train_secs,
         note=finalist.note,
         params=dict(finalist.params or {}),
+        loss_report=loss_report(logits, labels, fitted_on=(val_logits, val_labels), seed=_BOOTSTRAP_SEED),
+        may_have_seen=finalist.may_have_seen,
+        sweep=None if reading is None else reading.sweep,
+        naive=naive_reading(reading, data, test, logits, evaluation.temperature, _BOOTSTRAP_SEED) if reading else None,
     )

@@ -18,6 +18,7 @@ from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
 from tuning.export_target import Exported
 from tuning.opening import Search, notes
+from tuning.repeats import seed_spread
 from tuning.report import markdown
 from tuning.result import Comparison, SearchResult, write_json
 from tuning.settings import PICTURES
@@ -64,8 +65,11 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
         data=_data_facts(dataset),
-        notes=(*notes(search), *_findings(search, number)),
+        notes=(*notes(search), *compared.notes, *_findings(search, number)),
         elapsed_secs=time.monotonic() - begun,
+        optimism=compared.optimism,
+        spread=seed_spread(search.study.get_trials(deepcopy=False), best),
+        parts=compared.parts,
     )
     return _write(search, result, compared.exported)
 

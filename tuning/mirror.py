@@ -62,7 +62,7 @@ class Mirror:
         for model in result.models:
             self._tracker.log(model_run(model, result.n_test_openings, int(ended.timestamp() * 1000)))
         best = self._study.trials[result.best_trial]
-        metrics = {f"best_{self._goal.name}": result.best_value, **_model_metrics(result.tuned)}
+        metrics = {f"best_{self._goal.name}": result.best_value, **_model_metrics(result.tuned), **result.metrics()}
         tags = {"best_trial": str(best.number), "stop_reason": result.stop_reason}
         tags |= {f"best_{name}": f"{value:g}" for name, value in best.params.items()}
         self._tracker.close_study(status="FINISHED", metrics=metrics, tags=tags, note=note, artifacts=artifacts)
@@ -115,7 +115,13 @@ def model_run(model: ModelResult, n_test_openings: int, at_ms: int) -> Run:
         params={**model.params, "n_params": model.n_params},
         metrics=_model_metrics(model),
         curves={},
-        tags={"note": model.note},
+        tags={
+            "note": model.note,
+            "possible_leakage": "yes" if model.may_have_seen else "no",
+            "may_have_seen": model.may_have_seen,
+            "loss_cause": model.loss_report.cause.value,
+            "loss_sentence": model.loss_report.sentence,
+        },
         start_ms=at_ms,
         end_ms=at_ms + int(1000 * model.train_secs),
     )
@@ -139,7 +145,7 @@ def _model_metrics(model: ModelResult) -> dict[str, float]:
     validation = model.validation
     metrics = {"best_val_loss": validation.nll, "best_val_error": 1.0 - validation.accuracy}
     metrics |= {"best_val_accuracy": validation.accuracy, "best_val_calibrated_loss": validation.nll_calibrated}
-    metrics |= {f"test_{name}": value for name, value in model.evaluation.as_dict().items()}
+    metrics |= model.test_metrics()
     metrics |= {f"latency_ms_batch_{latency.batch_size}": latency.median_ms for latency in model.latency}
     return metrics | {"train_secs": model.train_secs}
 

@@ -7,7 +7,8 @@ import pytest
 from models.pretrained import load_baseline
 from tuning.data import load_dataset
 from tuning.engine.training import Engine
-from tuning.finals import baseline_finalist, compare, hand_made_finalist
+from tuning.finalists import baseline_finalist, hand_made_finalist
+from tuning.finals import compare
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from models.pretrained import load_baseline
 from tuning.baseline_reading import read_baseline
 from tuning.data import Dataset, Examples, load_dataset
 from tuning.evaluation import Cause, loss_report
-from tuning.finals import baseline_finalist, compare
+from tuning.finalists import baseline_finalist
+from tuning.finals import compare
 
 pytestmark = pytest.mark.slow
 

@@ -133,7 +133,7 @@ def test_mlflow_holds_the_study(folder: Path, study: optuna.Study) -> None:
     assert all("best_val_accuracy" in runs[name].data.metrics for name in ("baseline-stand-in", "hand-made", best))
     curve = client.get_metric_history(runs[best].info.run_id, "val_loss")
     assert [1, 2, 3] == [point.step for point in curve][:3]
-    assert {"result.json", "study.png"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"result.json", "pictures"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert "The argument" in parent.data.tags["mlflow.note.content"]
     assert {"test_ece_equal_mass", "test_brier_reliability", "optimism_nll_rise"} <= set(parent.data.metrics)
     assert runs["baseline-stand-in"].data.metrics["test_naive_nll"] > 1

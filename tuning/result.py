@@ -14,6 +14,7 @@ from tuning.export_target import Exported
 from tuning.repeats import SeedSpread
 
 BASELINE, HAND_MADE, TUNED = "baseline", "hand_made", "tuned"
+MODELS = "models"  # folder inside a study's folder: each of them in MLflow's format, by its kind
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class ModelResult:
         train_secs: Seconds of training here; 0 for a pretrained model.
         note: What to know when reading the numbers; may be empty.
         params: The configuration, where there is one.
+        fit: What a trial measures too, under its names: `best_epoch`, `best_train_loss`, `best_val_loss`, ...
         loss_report: Why its loss on the test set is what it is.
         may_have_seen: Of a pretrained model: on which images it may have been trained, a clause; else empty.
         sweep: Of a pretrained model: which scaling of the inputs it was trained for.
@@ -77,6 +79,7 @@ class ModelResult:
     train_secs: float
     note: str
     params: Mapping[str, float]
+    fit: Mapping[str, float]
     loss_report: LossReport
     may_have_seen: str = ""
     sweep: ScalingSweep | None = None

@@ -191,7 +191,7 @@ def _draw_points(axes: Axes, trials: Sequence[TrialPoint], height: Callable[[Tri
     for state in dict.fromkeys(trial.fit_state for trial in trials):
         color, marker = _LOOKS.get(state, _OTHER_LOOK)
         places = [i for i, trial in enumerate(trials) if trial.fit_state == state]
-        looks: dict[str, Any] = {"color": color, "markersize": size, "markeredgecolor": "white", "zorder": 3}
+        looks: dict[str, Any] = {"color": color, "markersize": size, "markeredgecolor": "white", "zorder": 4}
         axes.plot(places, [height(trials[i]) for i in places], marker, label=state.replace("_", " "), **looks)
 
 
@@ -201,7 +201,7 @@ def _number_trials(axes: Axes, trials: Sequence[TrialPoint], scale: _Scale, ship
     for i, trial in enumerate(trials):
         height, note = scale.height(trial.value), str(trial.number)
         if trial.number == shipped and trial.value is not None:
-            note += f"\nshipped {trial.value:.4g}"
+            note += f"\nshipped\n{trial.value:.4g}"
             axes.plot(i, height, "o", label=f"trial {shipped}, shipped", **RING)
         elif height != trial.value:
             note += "\nno value" if trial.value is None else f"\n{trial.value:.3g}"

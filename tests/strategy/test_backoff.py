@@ -230,7 +230,7 @@ def test_with_a_clock_a_lever_that_gained_is_worth_its_price(forest_space: Searc
 
 
 def test_running_points_are_not_proposed_again(forest_space: SearchSpace) -> None:
-    """The next worker takes a shorter step on the same lever."""
+    """The next worker polls another lever; shorter steps on the same one come last."""
     assert (2.0, 0.0) == proposed(begun(forest_space), frozenset({(3.0, 0.2)})).point
 
 

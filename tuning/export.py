@@ -59,8 +59,8 @@ def export_best(root: Path, name: str, data: str | None, storage: str | None, ta
     from tuning.evaluation.calibration import fit_temperature
     from tuning.export_target import TEMPERATURE, check_target
     from tuning.exporting import export_model
-    from tuning.finals import best_model, keras_logits
     from tuning.likeness import likeness_of
+    from tuning.networks import best_model, keras_logits
     from tuning.settings import study_dir
     from tuning.weights import WeightStore
 

@@ -102,7 +102,7 @@ def draw_confidence(axes: Axes, probabilities: NDArray[Any], name: str, true: in
     colors = [BLUE if each == predicted else PALE for each in classes]
     axes.bar(range(len(classes)), probabilities[classes], color=colors)
     axes.set_xticks(range(len(classes)), [str(each) for each in classes])
-    axes.set_xlim(-0.9, len(classes) - 0.1)  # room for the percentage of the first and the last
+    axes.set_xlim(-1.25, len(classes) + 0.25)  # room for the percentage of the first and the last
     axes.set_ylim(0.0, 1.22)
     axes.set_yticks([0.0, 0.5, 1.0], ["0", "50 %", "100 %"], fontsize=8)
     place = list(classes).index(predicted)

@@ -10,12 +10,12 @@ from PIL import Image
 # Beside a description of this width, the rest of MLflow's page has room on a screen of 1440.
 _WIDTH = 740
 
-# What answers most comes first.
-_FIRST = ("study", "levers", "learning-curves", "gap-over-capacity", "confidence", "reliability", "confusion")
+# What answers most, the first first: a description has room for these.
+_SHOWN = ("study", "levers", "learning-curves", "gap-over-capacity", "confidence", "reliability", "confusion")
 
 
 def write_previews(pictures: Path, folder: Path) -> dict[str, str]:
-    """Write a small copy of every PNG of a folder; earlier copies are deleted.
+    """Write small copies of the pictures that answer most; earlier copies are deleted.
 
     Args:
         pictures: The folder of the pictures.
@@ -26,12 +26,8 @@ def write_previews(pictures: Path, folder: Path) -> dict[str, str]:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    found = sorted(pictures.glob("*.png"), key=_rank)
+    found = [path for name in _SHOWN if (path := pictures / f"{name}.png").is_file()]
     return {f"{pictures.name}/{path.name}": f"{folder.name}/{_preview(path, folder).name}" for path in found}
-
-
-def _rank(path: Path) -> tuple[int, str]:
-    return (_FIRST.index(path.stem) if path.stem in _FIRST else len(_FIRST), path.stem)
 
 
 def _preview(path: Path, folder: Path) -> Path:

@@ -15,9 +15,9 @@ from tuning.strategy.diagnosis import FitState
 from tuning.trial_attrs import FIT_STATE, decision_of
 
 # MLflow keeps 8000 characters of a description, and links and pictures come behind this; the longest part is the last.
-_MAX_STEPS = 8
-_MAX_STEP_CHARS = 200
-_MAX_EXPERIMENTS = 5
+_MAX_STEPS = 6
+_MAX_STEP_CHARS = 160
+_MAX_EXPERIMENTS = 3
 
 _FITS = {
     FitState.OVERFIT_DECISIONS: "overfit in decisions, validation loss and validation error rise",

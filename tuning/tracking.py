@@ -227,8 +227,9 @@ class Tracker:
             last = f"{how_to_load(name, links.model_id, self._store.address, takes)}\n\n{last}"
         head, _, rest = end.note.partition("\n\n")
         text = f"{head}\n\n{links.markdown()}\n\n{rest}"
-        room = _MAX_NOTE_CHARS - len(last) - len(" ...\n\n")
-        return (text if len(text) <= room else f"{text[:room]} ...") + f"\n\n{last}"
+        room = _MAX_NOTE_CHARS - len(last) - len("\n...\n\n")
+        whole_lines = text if len(text) <= room else text[:room].rpartition("\n")[0] + "\n..."
+        return f"{whole_lines}\n\n{last}"
 
     def _parent_run(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> MlflowRun:
         """The oldest run of this study, set RUNNING with new tags; a new one if there is none."""

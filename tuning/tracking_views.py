@@ -33,7 +33,7 @@ _PAGES = "workflowType=machine_learning"
 
 def shared_view_key(study: str, view: str) -> str:
     """The key of one of a study's views, `TABLE` or `CHARTS`, in addresses."""
-    return hashlib.sha256(f"{view} of {study}".encode()).hexdigest()
+    return hashlib.sha256(f"{view} of {study}".encode()).hexdigest()[:16]
 
 
 def shared_views(
@@ -173,7 +173,7 @@ class Links:
         if not previews:
             return ""
         folder = quote(next(iter(previews)).rpartition("/")[0])
-        link = f"[All of them in full size]({self._run}/artifacts/{folder}?{_PAGES})"
+        link = f"[All pictures in full size, architectures and mistakes too]({self._run}/artifacts/{folder}?{_PAGES})"
         file = f"{self.server}get-artifact?run_uuid={self.run_id}&path="
         return "\n\n".join(["### Pictures", link, *(f"![]({file}{quote(small)})" for small in previews.values())])
 

@@ -182,7 +182,7 @@ class Stopped:
         values = recording.curves[monitor].tolist()
         ends = (epoch for epoch in range(1, len(values) + 1) if stop.reason_to_stop(values[:epoch]))
         kept = tuple(values[: next(ends, len(values))])
-        stderr = recording.value_stderr(monitor, min(kept))
+        stderr = recording.value_stderr(monitor, len(kept))
         return cls(kept, recording.epoch_secs, Incumbent(kept, min(kept), stderr))
 
 

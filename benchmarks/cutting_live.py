@@ -7,40 +7,26 @@ Runs in a temporary folder, without the comparison at a study's end. Prints one 
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmarks.engine_study import EngineStudy
 from models.mlp import build_mlp
-from search_spaces import learning_rate
+from search_spaces import learning_rate, mlp_space
 from tuning.data import load_dataset
-from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import TrainedModel, TrainingPlan
-from tuning.opening import Search, open_search
+from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import OBJECTIVES, Settings
-from tuning.strategy.policy import Stop
-from tuning.study_store import n_counted
 from tuning.trial_attrs import OUTCOME_REASON
-from tuning.trial_run import TrialRunner, input_format
-from tuning.workers import Worker
-
-
-class Unwatched:
-    """A view that shows nothing."""
-
-    def started(self, number: int, params: Mapping[str, float], decision: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def epoch(self, number: int, metrics: EpochMetrics) -> None:
-        """Nothing."""
+from tuning.trial_run import input_format
 
 
 @dataclass(frozen=True)
@@ -67,15 +53,7 @@ class Completed:
         )
 
 
-def run_trials(search: Search) -> None:
-    """The study's trials, as `tuning.search` runs them."""
-    settings, study = search.settings, search.study
-    runner = TrialRunner(study, search.space, search.dataset, search.engine, settings, search.weights, Worker.this())
-    while n_counted(study) < settings.n_trials and not isinstance(search.sampler.next_action(study), Stop):
-        runner.run(Unwatched())
-
-
-def to_the_end(search: Search, trial: FrozenTrial) -> Completed:
+def to_the_end(search: EngineStudy, trial: FrozenTrial) -> Completed:
     """Train a pruned trial's configuration again, with the same seed and no pruner."""
     settings, sign = search.settings, -1.0 if search.settings.goal.maximize else 1.0
     params = trial.params
@@ -94,12 +72,6 @@ def _epoch_secs(trained: TrainedModel) -> float:
     return (trained.train_secs - trained.first_epoch_secs) / max(len(trained.epochs) - 1, 1)
 
 
-def search_secs(search: Search) -> float:
-    """Seconds from the first trial's start to the last one's end."""
-    trials = search.study.trials
-    return (trials[-1].datetime_complete - trials[0].datetime_start).total_seconds()
-
-
 @click.command()
 @click.option("--data", default="mnist5k", show_default=True)
 @click.option("--objective", type=click.Choice(list(OBJECTIVES)), default="val_loss", show_default=True)
@@ -109,24 +81,24 @@ def main(data: str, objective: str, trials: int, seed: int) -> None:
     """Run the study, then its pruned trials to the end."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        settings = Settings(
-            Path(folder), "live", data, trials, seed=seed, objective=objective, baseline="stand-in", quiet=True
-        )
-        search = open_search(settings, load_dataset(data, seed=seed, environ=os.environ))
-        run_trials(search)
-        pruned = [trial for trial in search.study.trials if trial.state is TrialState.PRUNED]
+        settings = Settings(Path(folder), "live", data, trials, seed=seed, objective=objective)
+        sampler = OverfitBackoffSampler(mlp_space(), seed, objective, n_trials=trials)
+        dataset = load_dataset(data, seed=seed, environ=os.environ)
+        search = EngineStudy(dataset, settings, sampler, math.inf)
+        search.run_trials(sampler)
+        took_secs = search.elapsed_secs
+        pruned = search.study.get_trials(states=(TrialState.PRUNED,))
         completed = [to_the_end(search, trial) for trial in pruned]
         for each in completed:
             print(each)
         n_wrong = sum(each.value < each.best_before for each in completed)
-        saved, took = sum(each.saved_secs for each in completed), search_secs(search)
+        saved_secs = sum(each.saved_secs for each in completed)
+        best = search.study.best_value
         print(
             f"{data}, {objective}, seed {seed}: {len(pruned)} of {len(search.study.trials)} trials pruned, {n_wrong} "
-            f"would have won; {saved:.1f} s saved, the search took {took:.1f} s; best {search.study.best_value:.4f}",
+            f"would have won; {saved_secs:.1f} s saved, the search took {took_secs:.1f} s; best {best:.4f}",
             flush=True,
         )
-        os.chdir("/")
 
 
 if __name__ == "__main__":

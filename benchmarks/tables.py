@@ -13,19 +13,22 @@ Hyperparameter Optimization".
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.recorded import TABLES, Recording
+from benchmarks.recorded import Table as Curves
 from search_spaces import Lever, Point, Role, Scale, SearchSpace
-from tuning.strategy.diagnosis import FitState, LearningCurves, diagnose
+from tuning.engine.stopping import StopRule
+from tuning.strategy.diagnosis import FitState
 
 Array = NDArray[np.float64]
 
@@ -36,8 +39,9 @@ HPOBENCH = ("australian", "blood_transfusion", "car", "credit_g", "kc1", "phonem
 FCNET = ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure", "slice_localization")
 DEVELOPMENT = ("australian", "credit_g", "segment", "naval_propulsion", "curves-mnist10k")
 
-_EPOCHS_AFTER_BEST = 4  # early stopping
-_N_VALIDATION = 10_000
+_MONITOR = "val_loss"
+_START_UNITS = 256
+_FIRST_DROPOUT, _FIRST_L2 = 0.2, 1e-4  # the first moves of `search_spaces.mlp`
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Table:
         space: Levers are indices on the table's axes.
         values: To be minimised, shape (len(axis) for each axis, seeds).
         secs: Of one training, same shape.
-        fits: Diagnosis of each configuration by its flat index, for the learning curves only.
+        fits: State, whether the border is crossed, and the value's standard error of each training, by its flat index
+            in `values`; for the learning curves only.
         is_log: Whether the regret is taken of log10(value).
     """
 
@@ -124,7 +129,7 @@ class Replay:
             value = value + self.noise * self.table.spread * luck
         if not self.table.fits:
             return Measured(float(value), float(secs))
-        state, crossed, stderr = self.table.fits[int(np.ravel_multi_index(at, self.table.values.shape[:-1]))]
+        state, crossed, stderr = self.table.fits[int(np.ravel_multi_index((*at, seed), self.table.values.shape))]
         if self.noise:
             return Measured(float(value), float(secs), None, state, crossed)
         return Measured(float(value), float(secs), stderr, state, crossed)
@@ -181,7 +186,7 @@ def _recorded(folder: str, name: str, metric: str, shape: tuple[int, ...]) -> tu
 
 @cache
 def load(name: str, curves: Path | None = None) -> Table:
-    """One task by its name; `curves` is the folder of the learning-curve tables."""
+    """One task by its name; `curves` is the folder of the learning-curve tables, those that are shipped by default."""
     if name in HPOBENCH:
         accuracy, secs = _recorded("hpobench", name, "val_acc", (10, 10, 3, 10, 10))
         return Table(name, _HPOBENCH_SPACE, 1.0 - accuracy, secs)
@@ -190,45 +195,52 @@ def load(name: str, curves: Path | None = None) -> Table:
         return Table(
             name, _FCNET_SPACE, np.nan_to_num(loss, nan=np.nanmax(loss), posinf=np.nanmax(loss)), secs, is_log=True
         )
-    if curves is None:
-        raise ValueError(f"The task {name!r} needs the folder of its learning-curve table: give `--curves FOLDER`.")
-    return _curve_table(name, curves / f"{name}.npz")
+    path = (curves or TABLES) / f"{name}.npz"
+    if not path.is_file():
+        raise ValueError(
+            f"There is no learning-curve table {path.name} in {path.parent.name}/: give `--curves FOLDER`."
+        )
+    return curve_table(name, path)
 
 
-def _curve_table(name: str, path: Path) -> Table:
-    """Minimum validation loss with early stopping, and the diagnosis of every recorded training."""
-    with np.load(path) as data:
-        curves, secs = data["curves"].astype(np.float64), data["seconds"].astype(np.float64)
-        axes = {axis: data[axis] for axis in ("units", "layers", "dropout", "l2")}
-    shape = curves.shape[:4]
-    flat, n_epochs = curves.reshape(-1, *curves.shape[4:]), curves.shape[4]
-    stops = [min(n_epochs, int(curve[:, 2].argmin()) + 1 + _EPOCHS_AFTER_BEST) for curve in flat]
-    values = np.array([curve[:stop, 2].min() for curve, stop in zip(flat, stops, strict=True)])
-    used = secs.reshape(-1) * np.array(stops) / n_epochs
-    fits = [_fit(curve[:stop]) for curve, stop in zip(flat, stops, strict=True)]
-    return Table(name, _curve_space(axes), values.reshape(*shape, 1), used.reshape(*shape, 1), fits)
+def curve_table(name: str, path: Path) -> Table:
+    """Minimum validation loss with the stop rule of a search, and the diagnosis, of every recorded training.
 
-
-def _fit(curve: Array) -> tuple[FitState, bool, float]:
-    """State, whether the border is crossed, and the standard error of the value, of one training.
-
-    Tables keep no per-example losses; on MNIST's validation images their standard deviation is about three times the
-    root of the error.
+    The seconds are the epochs' alone: compiling is not among them, since a grid repeats architectures more often than
+    a search does.
     """
-    sd = 3.0 * math.sqrt(float(curve[:, 3].min()))
-    columns = [tuple(float(x) for x in curve[:, j]) for j in range(4)]
-    diagnosis = diagnose(LearningCurves(*columns, 10, _N_VALIDATION, _N_VALIDATION, sd, sd / math.sqrt(_N_VALIDATION)))
-    return diagnosis.state, diagnosis.crossed_border, sd / math.sqrt(_N_VALIDATION)
+    curves, stop = Curves.load(path), StopRule()
+    trainings = [curves.at(index, seed) for index in np.ndindex(curves.shape) for seed in range(curves.n_seeds)]
+    ends = [each.n_epochs(_MONITOR, stop) for each in trainings]
+    both = list(zip(trainings, ends, strict=True))
+    shape = (*curves.shape, curves.n_seeds)
+    values = np.array([np.nanmin(each.curves[_MONITOR][:end]) for each, end in both]).reshape(shape)
+    secs = np.array([each.epoch_secs * end for each, end in both]).reshape(shape)
+    return Table(name, _curve_space(curves.arrays), values, secs, [_fit(each, end) for each, end in both])
 
 
-def _curve_space(axes: Mapping[str, NDArray[np.float64]]) -> SearchSpace:
-    units = [int(u) for u in axes["units"]]
+def _fit(training: Recording, n_epochs: int) -> tuple[FitState, bool, float]:
+    """State, whether the border is crossed, and the standard error of the value, of one training."""
+    found = training.diagnosis(n_epochs)
+    return found.state, found.crossed_border, training.value_stderr(_MONITOR, n_epochs)
+
+
+def _curve_space(axes: Mapping[str, NDArray[Any]]) -> SearchSpace:
+    """Started at 256 x 2 without regularization, or at the widest network that the table has below that."""
+    start = max(i for i, units in enumerate(axes["units"]) if units <= _START_UNITS)
     return SearchSpace(
         "curves",
         (
-            _index_lever("units", Role.CAPACITY, len(units), units.index(256), 1.0),
+            _index_lever("units", Role.CAPACITY, len(axes["units"]), start, 1.0),
             _index_lever("layers", Role.CAPACITY, len(axes["layers"]), 1, 1.0),
-            _index_lever("dropout", Role.REGULARIZATION, len(axes["dropout"]), 0, 2.0),
-            _index_lever("l2", Role.REGULARIZATION, len(axes["l2"]), 0, 3.0),
+            _index_lever(
+                "dropout", Role.REGULARIZATION, len(axes["dropout"]), 0, _rung(axes["dropout"], _FIRST_DROPOUT)
+            ),
+            _index_lever("l2", Role.REGULARIZATION, len(axes["l2"]), 0, _rung(axes["l2"], _FIRST_L2)),
         ),
     )
+
+
+def _rung(axis: NDArray[Any], value: float) -> float:
+    """Position of the recorded value nearest to this one."""
+    return float(np.argmin(np.abs(axis - value)))

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -32,7 +32,10 @@ STAND_IN_DIR = Path(__file__).parent / "stand_in"
 IMAGE_SHAPE = (28, 28, 1)
 N_CLASSES = 10
 
-_SEEN_MNIST = "trained on MNIST's training images, from which mnist5k is drawn"
+_SEEN_MNIST = (
+    "trained on MNIST's training images: on all of mnist5k, its test images too, and on mnist's validation images"
+)
+_DOCUMENTED_SCALING = "[-1, 1]"
 _SIGNATURES = ("default", "serving_default", "serve")
 _BATCH_SIZE = 500  # ten thousand images at once would need gigabytes of activations
 
@@ -53,8 +56,10 @@ class PretrainedBaseline:
         is_stand_in: True for the small CNN that the project trained itself.
         may_have_seen: one clause on which images it may have been trained on.
         note: why the stand-in is used, empty for any other baseline.
-        logits: maps images [N, 28, 28, 1], float32 in [-1, 1], to logits [N, 10].
+        logits: maps images [N, 28, 28, 1], float32, to ten outputs an image [N, 10].
         n_params: number of weights, 0 for a module that keeps them as constants of its graph.
+        documented_scaling: how its makers scale images, "[-1, 1]" for TF-GAN's and the stand-in; empty if unknown.
+        graph: a `tf.Module` whose `forward` is `logits` as a function of tensors, which can be saved.
     """
 
     name: str
@@ -64,6 +69,8 @@ class PretrainedBaseline:
     note: str
     logits: Logits
     n_params: int
+    documented_scaling: str = ""
+    graph: "tf.Module | None" = None
 
     def __post_init__(self) -> None:
         if self.is_stand_in != (self.handle == STAND_IN) or self.is_stand_in != bool(self.note):
@@ -123,31 +130,35 @@ def to_baseline_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _stand_in(note: str) -> PretrainedBaseline:
-    forward = _load_forward(STAND_IN_DIR, STAND_IN)
+    graph = _load_graph(STAND_IN_DIR, STAND_IN)
     return PretrainedBaseline(
         name="baseline-stand-in",
         handle=STAND_IN,
         is_stand_in=True,
         may_have_seen=_SEEN_MNIST,
         note=note,
-        logits=_over_batches(forward),
-        n_params=_n_params(forward, STAND_IN_DIR),
+        logits=_over_batches(graph.forward),
+        n_params=_n_params(graph.forward, STAND_IN_DIR),
+        documented_scaling=_DOCUMENTED_SCALING,
+        graph=graph,
     )
 
 
 def _from_handle(handle: str, cache_dir: Path, timeout_secs: float) -> PretrainedBaseline:
     is_url = handle.startswith(("http://", "https://"))
     folder = cached_module(handle, cache_dir, timeout_secs) if is_url else _existing(handle)
-    forward = _load_forward(folder, handle)
+    graph = _load_graph(folder, handle)
     is_default = handle == DEFAULT_HANDLE
     return PretrainedBaseline(
         name="baseline-tfgan-mnist" if is_default else f"baseline-{_readable(handle)}",
         handle=handle,
         is_stand_in=False,
-        may_have_seen=_SEEN_MNIST if is_default else "may have seen the test images",
+        may_have_seen=f"presumably {_SEEN_MNIST}" if is_default else "may have seen the test images",
         note="",
-        logits=_over_batches(forward),
-        n_params=_n_params(forward, folder),
+        logits=_over_batches(graph.forward),
+        n_params=_n_params(graph.forward, folder),
+        documented_scaling=_DOCUMENTED_SCALING if is_default else "",
+        graph=graph,
     )
 
 
@@ -168,17 +179,19 @@ def _readable(handle: str) -> str:
     return "-".join(words) or "unnamed"
 
 
-def _load_forward(folder: Path, handle: str) -> "tf.types.experimental.PolymorphicFunction":
-    """Loads a module as a function of a tensor that gives ten logits an image, which is checked on two."""
+def _load_graph(folder: Path, handle: str) -> "tf.Module":
+    """Loads a module whose `forward` is a function of a tensor with ten logits an image, which is checked on two."""
     import tensorflow as tf  # seconds to import, and only a search with a baseline needs it
 
+    graph = tf.Module()
     try:
-        forward = tf.function(
-            _classifier(folder),
+        graph.module = _loaded(folder)
+        graph.forward = tf.function(
+            _classifier(graph.module),
             input_signature=[tf.TensorSpec([None, *IMAGE_SHAPE], tf.float32)],
             autograph=False,
         )
-        shape = np.shape(forward(tf.zeros([2, *IMAGE_SHAPE])))
+        shape = np.shape(graph.forward(tf.zeros([2, *IMAGE_SHAPE])))
     except Exception as error:  # a foreign graph raises whatever its operations raise
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise BaselineError(f"The baseline {handle!r} cannot be used ({reason}); name another module.") from error
@@ -187,17 +200,20 @@ def _load_forward(folder: Path, handle: str) -> "tf.types.experimental.Polymorph
             f"A baseline gives {N_CLASSES} logits an image: {handle!r} gives shape {list(shape)} "
             "for 2 images; name another module."
         )
-    return forward
+    return graph
 
 
-def _classifier(folder: Path) -> Callable[["tf.Tensor"], "tf.Tensor"]:
-    """Hides which of the two forms a module has."""
+def _loaded(folder: Path) -> Any:  # noqa: ANN401 - whatever was saved there
     with warnings.catch_warnings():
         # tensorflow_hub 0.16 still imports pkg_resources, which warns that it will go.
         warnings.simplefilter("ignore")
         import tensorflow_hub
 
-    module = tensorflow_hub.load(str(folder))
+    return tensorflow_hub.load(str(folder))
+
+
+def _classifier(module: Any) -> Callable[["tf.Tensor"], "tf.Tensor"]:  # noqa: ANN401 - whatever was saved there
+    """Hides which of the two forms a module has."""
     signatures = [module.signatures[name] for name in _SIGNATURES if name in module.signatures]
 
     def classify(images: "tf.Tensor") -> "tf.Tensor":

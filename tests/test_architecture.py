@@ -33,6 +33,14 @@ def test_a_sequential_model_is_a_chain() -> None:
     assert model.count_params() == sum(layer.n_params for layer in layers)
 
 
+def test_a_switch_is_no_setting_worth_telling() -> None:
+    """The `scale` of batch normalization says whether, that of rescaling by how much."""
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Rescaling(0.5), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    )
+    assert [(), ("times 0.5",), (), ()] == [layer.notes for layer in layers_of(model)]
+
+
 def test_branches_join_where_the_model_joins_them() -> None:
     """A residual block with an operation that is no layer, and a layer that is used twice."""
     inputs = keras.Input((8,))

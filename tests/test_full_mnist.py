@@ -13,7 +13,8 @@ from tuning import cli
 from tuning.data import load_dataset
 from tuning.engine.training import Engine
 from tuning.export import export
-from tuning.finals import baseline_finalist, compare, hand_made_finalist
+from tuning.finalists import baseline_finalist, hand_made_finalist
+from tuning.finals import compare
 
 
 @pytest.mark.slow
@@ -22,7 +23,7 @@ def test_hand_made_model_and_stand_in_reach_their_known_scores(full_mnist: Path,
     dataset = load_dataset("mnist", seed=0, environ={"TUNING_MNIST": str(full_mnist)})
     data, train, validation = dataset.for_training, dataset.train, dataset.validation
     engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
-    stand_in = baseline_finalist(load_baseline("stand-in", cache_dir=tmp_path))
+    stand_in = baseline_finalist(load_baseline("stand-in", cache_dir=tmp_path), data)
     results, paired, _ = compare([stand_in, hand_made_finalist(engine, data, seed=0)], data, dataset.test.open())
     baseline, hand_made = (result.evaluation for result in results)
     assert 10_000 == hand_made.n_examples

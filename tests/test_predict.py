@@ -15,8 +15,9 @@ from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
 from tuning.evaluation.calibration import fit_temperature
 from tuning.exporting import export_model
-from tuning.finals import hand_made_finalist, keras_logits
+from tuning.finalists import hand_made_finalist
 from tuning.likeness import FILE_NAME, likeness_of
+from tuning.networks import keras_logits
 from tuning.predict import predict
 
 pytestmark = pytest.mark.slow

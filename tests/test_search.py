@@ -76,7 +76,7 @@ def test_the_stand_in_is_named_so(searched: subprocess.CompletedProcess[str]) ->
     rows = [line for line in searched.stdout.splitlines() if line.startswith((" baseline", " hand-made", " tuned"))]
     assert ["baseline-stand-in", "hand-made", "tuned"] == [row.split()[0] for row in rows]
     assert "stand-in for TF-GAN's classifier" in searched.stdout
-    assert "trained on MNIST's training images, from which mnist5k is drawn" in searched.stdout
+    assert "trained on MNIST's training images: on all of mnist5k, its test images too" in searched.stdout
 
 
 def shipped(study: optuna.Study) -> optuna.trial.FrozenTrial:
@@ -98,6 +98,25 @@ def test_result_json_holds_the_comparison(folder: Path, study: optuna.Study) -> 
     assert f"its budget of {N_TRIALS} trials is used up" == result["stop_reason"]
 
 
+def test_result_says_why_the_numbers_are_what_they_are(
+    folder: Path, searched: subprocess.CompletedProcess[str]
+) -> None:
+    """A loss report for each model, the naive reading of the baseline, selection optimism and TF-GAN's measures."""
+    result = json.loads((folder / "mlruns/studies/small/result.json").read_text())
+    baseline, hand_made, tuned = result["models"]
+    for model in (baseline, hand_made, tuned):
+        assert model["loss_report"]["sentence"].startswith(model["loss_report"]["cause"])
+        assert f"{model['name']}: {model['loss_report']['sentence']}." in searched.stdout
+    assert ("[-1, 1]", "pixels 0 to 255") == (baseline["sweep"]["chosen"], baseline["naive"]["scaling"])
+    assert "unscaled inputs" == baseline["naive"]["loss_report"]["cause"]
+    assert baseline["naive"]["evaluation"]["nll"] > 10 * baseline["evaluation"]["nll"]
+    assert ("", True) == (tuned["may_have_seen"], "training images" in baseline["may_have_seen"])
+    assert "selection optimism" in searched.stdout
+    assert all(f"{finding}." in searched.stdout for finding in result["findings"])
+    left_out = [note for note in result["notes"] if "Frechet classifier distance are left out" in note]
+    assert 1 == len(left_out) + (result["parts"] is not None)
+
+
 def test_mlflow_holds_the_study(folder: Path, study: optuna.Study) -> None:
     """One parent, a child a trial, the compared models beside them, with the same metric names."""
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
@@ -114,8 +133,10 @@ def test_mlflow_holds_the_study(folder: Path, study: optuna.Study) -> None:
     assert all("best_val_accuracy" in runs[name].data.metrics for name in ("baseline-stand-in", "hand-made", best))
     curve = client.get_metric_history(runs[best].info.run_id, "val_loss")
     assert [1, 2, 3] == [point.step for point in curve][:3]
-    assert {"result.json", "study.png"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"result.json", "pictures"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert "The argument" in parent.data.tags["mlflow.note.content"]
+    assert {"test_ece_equal_mass", "test_brier_reliability", "optimism_nll_rise"} <= set(parent.data.metrics)
+    assert runs["baseline-stand-in"].data.metrics["test_naive_nll"] > 1
 
 
 def test_the_exported_model_needs_nothing_of_ours(folder: Path, searched: subprocess.CompletedProcess[str]) -> None:

@@ -93,7 +93,7 @@ def test_changes_and_repeats_are_named_and_the_shipped_trial_is_marked(
     figures = drawn(trials, shipped=1, folder=tmp_path, monkeypatch=monkeypatch)
     labels = [label.get_text() for label in figures["study.png"].axes[0].get_xticklabels()]
     assert ["poll", "dropout 0 → 0.2", "repeat of 0", "units 256 → 512"] == labels
-    assert "1\nshipped 0.2" in [text.get_text() for text in figures["study.png"].axes[0].texts]
+    assert "1\nshipped\n0.2" in [text.get_text() for text in figures["study.png"].axes[0].texts]
     lines: dict[Any, Any] = {
         line.get_label(): line.get_xydata() for line in figures["gap-over-capacity.png"].axes[0].lines
     }

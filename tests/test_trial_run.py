@@ -15,7 +15,7 @@ from search_spaces import mlp_space
 from tuning.data import Dataset, load_dataset
 from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel
-from tuning.mirror import trial_run
+from tuning.mirror_runs import trial_run
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings

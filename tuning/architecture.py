@@ -106,4 +106,5 @@ def _told(value: object) -> str:
         return " × ".join(map(str, value))
     if isinstance(value, str):
         return value
-    return f"{value:g}" if isinstance(value, int | float) else ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if is_number else ""

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.engine.metrics import EpochMetrics
+from tuning.evaluation import Evaluation
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
@@ -150,30 +151,40 @@ def comparison_table(result: SearchResult) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for model in result.models:
         table.add_row(*_row(model))
+        if model.naive is not None:
+            table.add_row("  read naively", *_numbers(model.naive.evaluation), "", "")
     n_examples = result.tuned.evaluation.n_examples
     table.caption = f"{n_examples} examples, 95 % intervals (Wilson); loss in nats; T: temperature fitted on validation"
     return table
 
 
 def _row(model: ModelResult) -> list[str]:
-    numbers, interval = model.evaluation, model.evaluation.accuracy_interval
     first, *_, last = model.latency
+    weights = f"{model.n_params:,}" if model.n_params else "-"
+    return [model.name, *_numbers(model.evaluation), weights, f"{first.median_ms:.1f}/{last.median_ms:.1f}"]
+
+
+def _numbers(evaluation: Evaluation) -> list[str]:
+    interval = evaluation.accuracy_interval
     return [
-        model.name,
-        f"{100 * numbers.accuracy:.2f} ({100 * interval.low:.2f}-{100 * interval.high:.2f})",
-        f"{numbers.nll:.4f}",
-        f"{numbers.nll_calibrated:.4f}",
-        f"{numbers.ece:.3f}",
-        f"{numbers.ece_calibrated:.3f}",
-        f"{model.n_params:,}" if model.n_params else "-",
-        f"{first.median_ms:.1f}/{last.median_ms:.1f}",
+        f"{100 * evaluation.accuracy:.2f} ({100 * interval.low:.2f}-{100 * interval.high:.2f})",
+        _loss(evaluation.nll),
+        _loss(evaluation.nll_calibrated),
+        f"{evaluation.ece:.3f}",
+        f"{evaluation.ece_calibrated:.3f}",
     ]
+
+
+def _loss(nats: float) -> str:
+    """As wide as any other one: of a loss above ten nobody needs four decimals."""
+    return f"{nats:.4f}" if nats < 10 else f"{nats:.4g}"
 
 
 def result_text(result: SearchResult, exported: str) -> str:
     """The comparison table and what follows from it, as plain text."""
     console = Console(width=_TEXT_WIDTH, color_system=None, highlight=False)
-    lines = [f"{sentence}." for sentence in result.sentences()]
+    said = (*result.sentences(), *result.loss_sentences(), *result.findings())
+    lines = [f"{sentence}." for sentence in said]
     lines.append(f"The search stopped because {result.stop_reason}.")
     lines += [f"Note: {note}." for note in result.notes]
     lines.append(f"Exported: {exported}")

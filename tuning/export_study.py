@@ -19,15 +19,13 @@ from tuning.evaluation.calibration import fit_temperature
 from tuning.export_formats import Format
 from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE, written_aside
 from tuning.exporting import serving_model, write_files
-from tuning.finals import best_model, keras_logits
 from tuning.likeness import likeness_of
+from tuning.networks import best_model, keras_logits
 from tuning.pool import share_of_cores
 from tuning.read_back import read_back
-from tuning.result import write_json
+from tuning.result import RESULT_FILE, write_json
 from tuning.round_trip import RoundTrip, check, differences, n_right
 from tuning.weights import WeightStore
-
-RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)

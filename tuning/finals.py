@@ -7,53 +7,42 @@ Whatever is fitted (weights, temperatures) is fitted on the other parts: the tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, build_hand_made
-from models.mlp import build_mlp
-from models.pretrained import PretrainedBaseline, to_baseline_input
-from models.train_stand_in import build as build_stand_in
+from models.pretrained import BaselineError
 from tuning.baseline import BaselineFacts, load
-from tuning.data import Dataset, Examples, TrainingData
-from tuning.engine.stopping import StopRule
-from tuning.engine.training import Engine, TrainingPlan
-from tuning.evaluation import PairedTest, compare_paired, evaluate_model, measure_latency
+from tuning.data import Examples, TrainingData
+from tuning.engine.metrics import train_sample
+from tuning.engine.training import Engine
+from tuning.evaluation import (
+    PairedTest,
+    compare_paired,
+    evaluate_model,
+    loss_report,
+    measure_latency,
+    selection_optimism,
+)
 from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
+from tuning.finalist_fit import fit_metrics
+from tuning.finalists import Finalist, baseline_finalist, hand_made_finalist, tuned_finalist
 from tuning.likeness import likeness_of
 from tuning.model_pictures import DrawnModel, draw_models
+from tuning.naive_reading import naive_reading
+from tuning.networks import Logits, best_model
+from tuning.parts_report import parts_report
 from tuning.pictures.scored import Scored
-from tuning.result import BASELINE, HAND_MADE, TUNED, Comparison, ModelResult
+from tuning.result import MODELS, Comparison, ModelResult
 from tuning.settings import PICTURES, Settings
-from tuning.trial_run import input_format
+from tuning.tracking_files import save_models
 from tuning.weights import WeightStore
 
-Logits = NDArray[np.float32]
-_BATCH = 5_000
 _BOOTSTRAP_SEED = 0
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A model ready to be scored on any raw inputs of the data set."""
-
-    name: str
-    kind: str
-    logits: Callable[[NDArray[Any]], Logits]
-    n_params: int
-    train_secs: float = 0.0
-    note: str = ""
-    params: Mapping[str, float] | None = None
-    network: keras.Model | None = None  # None for a module whose file holds no layers
 
 
 def compare_and_export(
@@ -86,51 +75,49 @@ def compare_and_export(
     model = best_model(data, params, settings.seed)
     WeightStore(weights).load(trial, model)
     engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
-    rivals = [] if baseline is None else [baseline_finalist(load(baseline))]
-    hand_made = hand_made_finalist(engine, data, settings.seed)
-    finalists = [*rivals, hand_made, tuned_finalist(model, params, train_secs)]
-    models, paired, test_logits = compare(finalists, data, test)
+    rivals, notes = _rivals(baseline, data)
+    hand_made, tuned = hand_made_finalist(engine, data, settings.seed), tuned_finalist(model, params, train_secs)
+    finalists = [*rivals, hand_made, tuned]
+    models, paired, test_logits = compare(finalists, data, test, settings.goal.metric)
+    graphs = {finalist.kind: finalist.graph for finalist in finalists}
+    save_models(graphs, data.validation.inputs[:2], data.n_classes, settings.study_dir / MODELS)
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
-    inputs = data.validation.inputs[:1000]
-    exported = export_model(model, settings.export_folder, inputs, about, likeness_of(data))
-    return Comparison(tuple(models), paired, exported)
+    inputs, likeness = data.validation.inputs[:1000], likeness_of(data)
+    exported = export_model(model, settings.export_folder, inputs, about, likeness)
+    val_logits = tuned.logits(data.validation.inputs)
+    scored = (val_logits, data.validation.labels, test_logits[-1], test.labels)
+    optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
+    parts, why_not = parts_report(rivals[0].name, rivals[0].logits, data, test, likeness) if rivals else (None, ())
+    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_not))
 
 
-def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
-    """The best trial's model, with the weights that were scored."""
-    return Finalist("tuned", TUNED, keras_logits(model), model.count_params(), train_secs, "", params, model)
-
-
-def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
-    """Train the hand-made model as a practitioner would: Adam's defaults, batch 32, five epochs, no tuning."""
-    model = build_hand_made(input_format(dataset), dataset.n_classes, seed)
-    all_epochs = StopRule(patience=N_EPOCHS, min_epochs=N_EPOCHS)
-    plan = TrainingPlan(LEARNING_RATE, seed, N_EPOCHS, batch_size=BATCH_SIZE, ema_momentum=0.0, stop=all_epochs)
-    trained = engine.train(model, plan)
-    note = f"best of {N_EPOCHS} epochs by validation loss"
-    n_params, secs = model.count_params(), trained.train_secs
-    return Finalist("hand-made", HAND_MADE, keras_logits(model), n_params, secs, note, network=model)
-
-
-def baseline_finalist(baseline: PretrainedBaseline) -> Finalist:
-    """The pretrained baseline; its name and its note say where it stands in for TF-GAN's classifier."""
-    note = f"stand-in for TF-GAN's classifier: {baseline.note}; " if baseline.is_stand_in else ""
-    logits = lambda images: baseline.logits(to_baseline_input(images))  # noqa: E731 - one call, named by its field
-    note += baseline.may_have_seen
-    network = build_stand_in() if baseline.is_stand_in else None  # its layers; the weights that are scored are saved
-    return Finalist(baseline.name, BASELINE, logits, baseline.n_params, note=note, network=network)
+def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Finalist], tuple[str, ...]]:
+    """The pretrained baseline, where there is one that gives numbers; what there is to note otherwise."""
+    if baseline is None:
+        return [], ()
+    try:
+        return [baseline_finalist(load(baseline), data, _BOOTSTRAP_SEED)], ()
+    except BaselineError as error:
+        return [], (f"no pretrained baseline: {error}",)
 
 
 def compare(
-    finalists: list[Finalist], data: TrainingData, test: Examples
+    finalists: list[Finalist], data: TrainingData, test: Examples, metric: str = "val_loss"
 ) -> tuple[list[ModelResult], dict[str, PairedTest], list[Logits]]:
-    """Score every finalist on the test part, and compare the last one with each other one; with the test logits."""
+    """Score every finalist on the test part, and compare the last one with each other one; with the test logits.
+
+    Args:
+        finalists: The models.
+        data: Train and validation part.
+        test: The opened test part.
+        metric: The field of `EpochMetrics` that the search minimised.
+    """
     val_logits = [finalist.logits(data.validation.inputs) for finalist in finalists]
     test_logits = [finalist.logits(test.inputs) for finalist in finalists]
     results = [
-        _score(finalist, logits, test.labels, val, data, test.inputs)
+        _score(finalist, logits, val, data, test, metric)
         for finalist, logits, val in zip(finalists, test_logits, val_logits, strict=True)
     ]
     tuned = results[-1].evaluation
@@ -158,40 +145,32 @@ def _drawn(
     ]
 
 
-def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:
-    """A model as a plain function of arrays, compiled once for all batch sizes (`predict` costs tens of ms a call)."""
-    call = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-
-    def logits(inputs: NDArray[Any]) -> Logits:
-        parts = [call(tf.constant(inputs[i : i + _BATCH])).numpy() for i in range(0, len(inputs), _BATCH)]
-        return np.concatenate(parts)
-
-    return logits
-
-
-def best_model(dataset: Dataset | TrainingData, params: Mapping[str, float], seed: int) -> keras.Model:
-    """The network of a trial's configuration, before its weights are loaded."""
-    return build_mlp(params, input_format(dataset), dataset.n_classes, seed)
-
-
 def _score(
-    finalist: Finalist,
-    logits: Logits,
-    labels: NDArray[np.int64],
-    val_logits: Logits,
-    data: TrainingData,
-    inputs: NDArray[Any],
+    finalist: Finalist, logits: Logits, val_logits: Logits, data: TrainingData, test: Examples, metric: str
 ) -> ModelResult:
-    val_labels = data.validation.labels
+    labels, val_labels, reading = test.labels, data.validation.labels, finalist.reading
     evaluate = partial(evaluate_model, validation_logits=val_logits, validation_labels=val_labels)
+    evaluation = evaluate(logits, labels)
     return ModelResult(
         name=finalist.name,
         kind=finalist.kind,
-        evaluation=evaluate(logits, labels),
+        evaluation=evaluation,
         validation=evaluate(val_logits, val_labels),
         n_params=finalist.n_params,
-        latency=measure_latency(finalist.logits, inputs),
+        latency=measure_latency(finalist.logits, test.inputs),
         train_secs=finalist.train_secs,
         note=finalist.note,
         params=dict(finalist.params or {}),
+        fit=_fit(finalist, val_logits, data, metric),
+        loss_report=loss_report(logits, labels, fitted_on=(val_logits, val_labels), seed=_BOOTSTRAP_SEED),
+        may_have_seen=finalist.may_have_seen,
+        sweep=None if reading is None else reading.sweep,
+        naive=naive_reading(reading, data, test, logits, evaluation.temperature, _BOOTSTRAP_SEED) if reading else None,
     )
+
+
+def _fit(finalist: Finalist, val_logits: Logits, data: TrainingData, metric: str) -> dict[str, float]:
+    """What a trial measures at its best epoch, on the train examples on which trials are measured."""
+    sample = data.train.take(train_sample(len(data.train)))
+    train, val = (finalist.logits(sample.inputs), sample.labels), (val_logits, data.validation.labels)
+    return {"best_epoch": finalist.best_epoch, **fit_metrics(train, val, metric)}

@@ -12,21 +12,24 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from tuning import processes
-from tuning.argument import smaller_sentence
+from tuning.argument import argument, smaller_sentence
+from tuning.argument import text as argument_text
 from tuning.console import result_text
 from tuning.data import Dataset, Examples
 from tuning.errors import StorageError
 from tuning.export_target import Exported
+from tuning.mirror import read_end, shown_links, study_end, write_end
 from tuning.opening import Search, notes
-from tuning.report import markdown
-from tuning.result import Comparison, SearchResult, write_json
+from tuning.repeats import seed_spread
+from tuning.result import RESULT_FILE, Comparison, SearchResult, write_json
 from tuning.settings import PICTURES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
-from tuning.study_pictures import LEVER_PICTURE, draw_study
+from tuning.study_note import study_note
+from tuning.study_pictures import draw_study
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
-RESULT_FILE = "result.json"
 TEXT_FILE = "result.txt"  # the same as it was printed
+ARGUMENT_FILE = "argument.txt"
 
 
 def recorded_result(search: Search) -> str | None:
@@ -40,7 +43,7 @@ def recorded_result(search: Search) -> str | None:
         return None
     folder = search.settings.export_folder
     again = f"\n{_shown(folder)} is not there: `python -m tuning.export --study {search.settings.study}` exports again."
-    return text if folder.is_dir() else text + again
+    return f"{text if folder.is_dir() else text + again}\n{mirrored(search)}"
 
 
 def finish(search: Search, stop_reason: str, begun: float) -> str:
@@ -64,8 +67,11 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
         data=_data_facts(dataset),
-        notes=(*notes(search), *_findings(search, number)),
+        notes=(*notes(search), *compared.notes, *_findings(search, number)),
         elapsed_secs=time.monotonic() - begun,
+        optimism=compared.optimism,
+        spread=seed_spread(search.study.get_trials(deepcopy=False), best),
+        parts=compared.parts,
     )
     return _write(search, result, compared.exported)
 
@@ -108,15 +114,27 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
     text = result_text(result, f"{_shown(exported.folder)} ({', '.join(exported.files)})")
     for path in (folder / RESULT_FILE, exported.folder / RESULT_FILE):
         write_json(path, result.as_dict())
-    note = markdown(result, search.study.get_trials(deepcopy=False), search.settings)
-    pictures = [folder / PICTURES / name for name in ("study.png", LEVER_PICTURE)]
+    trials, goal = search.study.get_trials(deepcopy=False), search.settings.goal
+    steps = list(argument(trials, search.space, Goal(goal.name, goal.maximize)))
+    (folder / ARGUMENT_FILE).write_text(argument_text(steps) + "\n", encoding="utf-8")
+    note, best = study_note(result, steps, search.settings), trials[result.best_trial]
+    write_end(study_end(result, best, goal, note, [RESULT_FILE, ARGUMENT_FILE], folder), folder)
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
+    return f"{text}\n{mirrored(search)}"
+
+
+def mirrored(search: Search) -> str:
+    """Send the end of the study, as it was written down, to MLflow; returns where to see it, or what is missing."""
+    settings = search.settings
+    end = read_end(settings.study_dir)
+    if end is None:
+        return ""
     try:
-        search.mirror.finish(result, note, [folder / RESULT_FILE, *pictures])
+        links = search.mirror.finish(end, settings.study_dir)
     except StorageError as error:
-        return f"{text}\n{error} Trials that are missing there are sent when the study is resumed."
-    return text
+        return f"{error} What is missing there is sent by `python -m tuning.sync --study {settings.study}`."
+    return shown_links(links, settings.tracking_uri)
 
 
 def _data_facts(dataset: Dataset) -> dict[str, object]:

@@ -1,11 +1,10 @@
 """Does an image look like the training data? One number, from statistics that travel with an exported model.
 
-A classifier answers for any pixels, and is often sure of itself where it knows least. So the export keeps what the
-training images look like: their mean and the directions in which they vary most. An image's *distance* weighs what it
-deviates by with how usual that is: in the kept directions by their variance, in all others by the mean variance that is
-left (the Mahalanobis distance under probabilistic principal components: Tipping and Bishop 1999, J. R. Stat. Soc. B
-61:611). It is compared with the 99th percentile of the validation images, which the statistics were not fitted to: one
-in a hundred images of the data itself lies beyond it.
+A classifier answers for any pixels, and is often sure of itself where it knows least. So the export keeps what some
+training images look like: how strong the edges of each direction are in each part of the image (histograms of oriented
+gradients: Dalal and Triggs 2005, CVPR), scaled to unit length. An image's *distance* is that to the nearest of them
+(as Sun et al. 2022, ICML, do with a network's features). It is compared with the 99th percentile of the validation
+images: one in a hundred images of the data itself lies beyond it.
 
 >>> likeness = Likeness.of(train.inputs, validation.inputs)                          # doctest: +SKIP
 >>> likeness.distances(images) > likeness.limit                                     # doctest: +SKIP
@@ -25,58 +24,43 @@ from tuning.data import Dataset, TrainingData
 from tuning.errors import ExportError
 from tuning.own_image import SIDE
 
-FILE_NAME = "training-statistics.npz"  # in the folder of an exported model
-_N_DIRECTIONS = 50
-_MAX_IMAGES = 10_000  # more change the statistics by less than the third digit
+FILE_NAME = "training-likeness.npz"  # in the folder of an exported model
+_N_KEPT = 5_000  # training images: a megabyte
+_N_CHECKED = 2_000  # validation images for the limit
+_N_FIELDS, _N_DIRECTIONS = 4, 8  # fields along each side of an image
 _PERCENTILE = 99.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Likeness:
-    """What the training images look like.
+    """What training images look like.
 
     Args:
-        mean: Of the training images, shape (pixels,), in units of the stored pixels.
-        directions: In which they vary most, orthonormal rows, shape (directions, pixels).
-        variances: Along these directions, shape (directions,), positive.
-        rest: Mean variance along all other directions, positive.
-        limit: 99th percentile of the distances of the validation images.
+        kept: Features of training images, shape (images, 128), rows of unit length.
+        limit: 99th percentile of the distances of validation images, 0 to the square root of 2.
     """
 
-    mean: NDArray[np.float32]
-    directions: NDArray[np.float32]
-    variances: NDArray[np.float32]
-    rest: float
+    kept: NDArray[np.float16]
     limit: float
 
     @classmethod
     def of(cls, train: NDArray[Any], validation: NDArray[Any], seed: int = 0) -> Self:
-        """Fit to training images and set the limit by validation images.
+        """Keep the features of training images and set the limit by validation images.
 
         Args:
-            train: Shape (examples, ...), at least two; of more than 10,000 a random choice.
-            validation: Shape (examples, ...), at least one.
-            seed: Of the choice.
+            train: Shape (examples, 28, 28) or (examples, 28, 28, 1); of more than 5,000 a random choice is kept.
+            validation: The same, at least one; of more than 2,000 a random choice sets the limit.
+            seed: Of both choices.
         """
-        if len(train) > _MAX_IMAGES:
-            train = train[np.random.default_rng(seed).choice(len(train), _MAX_IMAGES, replace=False)]
-        rows = _rows(train)
-        mean = rows.mean(axis=0)
-        variances, directions = np.linalg.eigh(np.cov(rows - mean, rowvar=False))
-        variances = np.maximum(variances, 0.0)
-        n = min(_N_DIRECTIONS, len(variances) - 1)
-        # Constant pixels have no variance at all: a deviation there counts as half a grey level's.
-        rest = max(float(variances[:-n].mean()), 0.25)
-        fitted = cls(mean, directions[:, -n:].T.astype(np.float32), np.maximum(variances[-n:], rest), rest, np.inf)
-        limit = float(np.percentile(fitted.distances(validation), _PERCENTILE))
-        return cls(fitted.mean, fitted.directions, fitted.variances.astype(np.float32), rest, limit)
+        rng = np.random.default_rng(seed)
+        kept = _features(_some(train, _N_KEPT, rng)).astype(np.float16)
+        distances = cls(kept, np.inf).distances(_some(validation, _N_CHECKED, rng))
+        return cls(kept, float(np.percentile(distances, _PERCENTILE)))
 
     def distances(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        """How far each image lies from the training images, shape (examples,); 0 is their mean."""
-        deviations = _rows(images) - self.mean
-        along = deviations @ self.directions.T
-        left = np.maximum((deviations**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
-        return np.asarray(np.sqrt((along**2 / self.variances).sum(axis=1, dtype=np.float64) + left / self.rest))
+        """Euclidean distance of each image's features from the nearest training image's, shape (examples,)."""
+        likest = (_features(images) @ self.kept.astype(np.float32).T).max(axis=1)
+        return np.asarray(np.sqrt(np.maximum(2 - 2 * likest.astype(np.float64), 0.0)))
 
     def is_unlike(self, image: NDArray[Any]) -> bool:
         """Whether an image lies farther from the training images than 99 % of the validation images."""
@@ -85,18 +69,18 @@ class Likeness:
     def sentence(self, image: NDArray[Any]) -> str:
         """Whether an image looks like the training data, in words and numbers."""
         distance = float(self.distances(image[np.newaxis])[0])
-        numbers = f"distance {distance:.1f}; 99 % of the validation images are within {self.limit:.1f}"
+        numbers = f"distance {distance:.2f}; 99 % of the validation images are within {self.limit:.2f}"
         if self.is_unlike(image):
             return f"The image looks unlike the training data ({numbers}): do not trust the probabilities."
         return f"The image looks like the training data ({numbers})."
 
     def save(self, folder: Path) -> None:
-        """Write the statistics into the folder of an exported model."""
+        """Write it into the folder of an exported model."""
         np.savez_compressed(folder / FILE_NAME, **asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """Read them again; None from an export that has none.
+        """Read it again; None from an export that has none.
 
         Raises:
             ExportError: If the file is damaged.
@@ -106,8 +90,7 @@ class Likeness:
             return None
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                numbers = (float(arrays["rest"]), float(arrays["limit"]))
-                return cls(arrays["mean"], arrays["directions"], arrays["variances"], *numbers)
+                return cls(arrays["kept"], float(arrays["limit"]))
         except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ExportError(f"{path} is damaged ({error}): export the model again.") from error
 
@@ -119,5 +102,22 @@ def likeness_of(data: Dataset | TrainingData) -> Likeness | None:
     return Likeness.of(data.train.inputs, data.validation.inputs)
 
 
-def _rows(images: NDArray[Any]) -> NDArray[np.float32]:
-    return np.asarray(images, np.float32).reshape(len(images), -1)
+def _some(images: NDArray[Any], n: int, rng: np.random.Generator) -> NDArray[Any]:
+    return images if len(images) <= n else images[rng.choice(len(images), n, replace=False)]
+
+
+def _features(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Strength of the edges by field and direction, shape (examples, 128), rows of unit length; 0 without any edge."""
+    pixels = np.asarray(images, np.float32).reshape(-1, SIDE, SIDE)
+    down, across = np.gradient(pixels, axis=1), np.gradient(pixels, axis=2)
+    strength = np.hypot(down, across)
+    direction = np.arctan2(down, across) * (_N_DIRECTIONS / (2 * np.pi))
+    in_fields = (-1, _N_FIELDS, SIDE // _N_FIELDS, _N_FIELDS, SIDE // _N_FIELDS)
+    fields = np.zeros((_N_DIRECTIONS, len(pixels), _N_FIELDS, _N_FIELDS), np.float32)
+    for i in range(_N_DIRECTIONS):
+        apart = np.abs((direction - i + _N_DIRECTIONS / 2) % _N_DIRECTIONS - _N_DIRECTIONS / 2)
+        weight = np.maximum(1 - apart, 0)  # an edge between two directions counts for both
+        fields[i] = (strength * weight).reshape(in_fields).sum((2, 4))
+    # The root: a long edge of one direction must not outweigh all others.
+    rows = np.sqrt(fields).transpose(1, 0, 2, 3).reshape(len(pixels), -1)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)

@@ -1,44 +1,109 @@
-"""What MLflow is told: trials, models and the result as runs. Optuna is the source of truth, MLflow its mirror.
+"""What MLflow is told, and when. Optuna is the source of truth, MLflow its mirror.
 
-Everything logged here can be read again from the Optuna study, so a store that was away for a while is brought up to
-date at the end, and a killed search at its resume; a run that is there already is not written twice.
+Trials can be read again from the Optuna study, and how the study ended from the file `mlflow.json` in its folder. So a
+server that went away stops nothing: what is missing is sent as soon as it answers again, at the end of the search, when
+the study is resumed, or by `python -m tuning.sync`; a run that is there already is not written twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from tuning.errors import StorageError
-from tuning.result import ModelResult, SearchResult
-from tuning.settings import Objective
-from tuning.strategy.history import Outcome
-from tuning.tracking import Run, Tracker
-from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of
+from tuning.errors import StorageError, masked
+from tuning.mirror_runs import model_run, model_summary, trial_key, trial_run
+from tuning.previews import write_previews
+from tuning.result import SearchResult, write_json
+from tuning.settings import PICTURES, Objective
+from tuning.tracking import DatasetFacts, Store, StudyEnd, Tracker
+from tuning.tracking_views import Links
+from tuning.trial_attrs import decision_of
 
-_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
+END_FILE = "mlflow.json"  # in the folder of a study: what MLflow is told at its end
+PLACE = "mlflow"  # user attribute of a study: where and how it is mirrored
+
+# A server that is away is asked again after so many times what asking took: at most 5 % of the search's time.
+_PATIENCE = 20.0
+_MIN_WAIT_SECS = 10.0
+
+_PREVIEWS = "previews"  # small copies of the pictures, in the folder of a study
+_LOCAL_UI = "http://127.0.0.1:5000"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where and how a study is mirrored; all of it is kept in the study, so that it can be mirrored later.
+
+    Args:
+        tracking_uri: MLflow tracking URI; None for `mlflow.db` in the project's folder.
+        experiment: MLflow experiment.
+        objective: Name of the study's objective.
+        greater_is_better: Whether that is maximized.
+        params: Parameters of the parent run.
+        levers: Names of the parameters that vary.
+        dataset: The data set's facts, as plain data.
+    """
+
+    tracking_uri: str | None
+    experiment: str
+    objective: str
+    greater_is_better: bool
+    params: Mapping[str, Any]
+    levers: Sequence[str]
+    dataset: Mapping[str, Any]
+
+    def store(self, root: Path) -> Store:
+        """The place as MLflow needs it, below the project's folder."""
+        uri = self.tracking_uri or f"sqlite:///{root / 'mlflow.db'}"
+        return Store(uri, root / "mlruns", self.experiment, f"best_{self.objective}", self.greater_is_better)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data, but for user name and password."""
+        return {**asdict(self), "tracking_uri": masked(self.tracking_uri) if self.tracking_uri else None}
+
+
+@dataclass
 class Mirror:
-    """Mirrors a study into MLflow; a store that fails in the middle is reported and tried again at the end."""
+    """Mirrors a study into MLflow.
 
-    def __init__(self, tracker: Tracker, study: Study, goal: Objective) -> None:
-        self._tracker = tracker
-        self._study = study
-        self._goal = goal
+    Args:
+        tracker: The study is open.
+        study: Its trials.
+        goal: Its objective.
+        clock: Seconds; only differences count.
+    """
+
+    tracker: Tracker
+    study: Study
+    goal: Objective
+    clock: Callable[[], float] = time.monotonic
+    _is_away: bool = field(default=False, init=False)
+    _ask_again: float = field(default=0.0, init=False)
 
     def trial(self, number: int) -> str:
-        """Log one ended trial; returns what went wrong, because a missing mirror must not cost a trial."""
-        trial = self._study.get_trials(deepcopy=False)[number]
+        """Log one ended trial; returns what there is to say, because a missing mirror must not cost a trial.
+
+        While the server is away, trials are not logged but caught up with when it answers again; it is asked seldom.
+        """
+        begun = self.clock()
+        if self._is_away and begun < self._ask_again:
+            return ""
         try:
-            self._tracker.log(trial_run(trial, self._goal))
+            if self._is_away:
+                self.catch_up()
+            else:
+                self._log(self.study.get_trials(deepcopy=False)[number])
         except StorageError as error:
-            return str(error)
-        return ""
+            return self._away(begun, error)
+        was_away, self._is_away = self._is_away, False
+        return "MLflow answers again: what was missing there has been sent." if was_away else ""
 
     def catch_up(self) -> None:
         """Log every ended trial that is not there yet.
@@ -46,107 +111,105 @@ class Mirror:
         Raises:
             StorageError: If the store still cannot be reached.
         """
-        known = self._tracker.keys()
-        for trial in self._study.get_trials(deepcopy=False):
-            if trial.state.is_finished() and _key(trial) not in known:
-                self._tracker.log(trial_run(trial, self._goal))
+        known = self.tracker.keys()
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.is_finished() and trial_key(trial.number) not in known:
+                self._log(trial)
 
-    def finish(self, result: SearchResult, note: str, artifacts: Sequence[Path]) -> None:
-        """Log the compared models as sibling runs and the result on the parent run.
+    def finish(self, end: StudyEnd, folder: Path) -> Links:
+        """Log what is missing, the compared models as sibling runs, and the result on the parent run.
 
         Raises:
             StorageError: If the store cannot be reached.
         """
         self.catch_up()
-        ended = max(trial.datetime_complete for trial in self._study.trials if trial.datetime_complete is not None)
-        for model in result.models:
-            self._tracker.log(model_run(model, result.n_test_openings, int(ended.timestamp() * 1000)))
-        best = self._study.trials[result.best_trial]
-        metrics = {f"best_{self._goal.name}": result.best_value, **_model_metrics(result.tuned)}
-        tags = {"best_trial": str(best.number), "stop_reason": result.stop_reason}
-        tags |= {f"best_{name}": f"{value:g}" for name, value in best.params.items()}
-        self._tracker.close_study(status="FINISHED", metrics=metrics, tags=tags, note=note, artifacts=artifacts)
+        return self.tracker.close_study(end, folder)
+
+    def abandon(self, status: str) -> str:
+        """End the parent run without a result; returns what went wrong."""
+        try:
+            self.catch_up()
+            self.tracker.end(status)
+        except StorageError as error:
+            return str(error)
+        return ""
+
+    def _log(self, trial: FrozenTrial) -> None:
+        trials = self.study.get_trials(deepcopy=False)
+        base = decision_of(trial).get("base")
+        self.tracker.log(trial_run(trial, self.goal, None if base is None else trials[base]))
+
+    def _away(self, begun: float, error: StorageError) -> str:
+        now = self.clock()
+        self._ask_again = now + max(_MIN_WAIT_SECS, _PATIENCE * (now - begun))
+        was_away, self._is_away = self._is_away, True
+        return "" if was_away else f"{error} The search goes on; what is missing there is sent later."
 
 
-def trial_run(trial: FrozenTrial, goal: Objective) -> Run:
-    """A trial as an MLflow run: the same parameter and metric keys on every one."""
-    attrs, decision = trial.user_attrs, decision_of(trial)
-    outcome = outcome_of(trial)
-    tags = {
-        "optuna.state": trial.state.name,
-        "outcome": outcome.value,
-        "outcome_reason": str(attrs.get(OUTCOME_REASON, "")),
-        "phase": str(decision.get("phase", "")),
-        "move": str(decision.get("move", "")),
-        "base_trial": str(decision.get("base", "")),
-        "reason": str(decision.get("reason", "")),
-        "diagnosis": str(attrs.get(FIT_STATE, "")),
-        "diagnosis_sentence": str(attrs.get("diagnosis", {}).get("sentence", "")),
-        "stop_reason": str(attrs.get("stop_reason", "")),
-        "trained_by": str(attrs.get("trained_by", "")),
-    }
-    fixed = {name: attrs.get(name, 0) for name in ("learning_rate", "seed", "n_params")}
-    return Run(
-        key=_key(trial),
-        name=f"trial-{trial.number}",
-        kind="trial",
-        # A killed trial is Optuna's FAIL, but nothing of it failed.
-        status="KILLED" if outcome is Outcome.KILLED else _STATUS[trial.state],
-        params={**trial.params, **fixed},
-        metrics=_trial_metrics(trial, goal),
-        curves={name: curve for name, curve in attrs.get("curves", {}).items() if name != "val_loss_sd"},
-        tags=tags,
-        start_ms=_ms(trial.datetime_start),
-        end_ms=_ms(trial.datetime_complete),
-    )
+def open_mirror(study: Study, place: Place, goal: Objective, root: Path) -> Mirror:
+    """Open a study's parent run in MLflow.
 
+    Args:
+        study: Its trials.
+        place: Where and how.
+        goal: The objective.
+        root: The project's folder, absolute.
 
-def model_run(model: ModelResult, n_test_openings: int, at_ms: int) -> Run:
-    """A compared model as a sibling of the trials.
-
-    The tuned model's key carries the count of test openings: a study that went on has a new tuned model.
+    Raises:
+        StorageError: If the store cannot be reached or written.
     """
-    suffix = "" if n_test_openings == 1 else f"-{n_test_openings}"
-    return Run(
-        key=f"{model.kind}{suffix}",
-        name=f"{model.name}{suffix}",
-        kind=model.kind,
-        status="FINISHED",
-        params={**model.params, "n_params": model.n_params},
-        metrics=_model_metrics(model),
-        curves={},
-        tags={"note": model.note},
-        start_ms=at_ms,
-        end_ms=at_ms + int(1000 * model.train_secs),
+    tracker = Tracker(place.store(root), study.study_name)
+    facts = DatasetFacts(**place.dataset)
+    tags = {"objective": place.objective}
+    tracker.open_study(tags=tags, params=place.params, dataset=facts, levers=tuple(place.levers))
+    return Mirror(tracker, study, goal)
+
+
+def study_end(
+    result: SearchResult, best: FrozenTrial, goal: Objective, note: str, files: Sequence[str], folder: Path
+) -> StudyEnd:
+    """What MLflow is told at the end of a study: that it ends now, with these files and all of its pictures.
+
+    Args:
+        result: Of the study.
+        best: The trial that is shipped.
+        goal: The objective.
+        note: The report, in markdown.
+        files: Names of files in `folder`.
+        folder: Of the study.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    previews = write_previews(folder / PICTURES, folder / _PREVIEWS)
+    tags = {"best_trial": str(best.number), "stop_reason": result.stop_reason}
+    tags |= {f"best_{name}": f"{value:g}" for name, value in best.params.items()}
+    metrics = {
+        f"best_{goal.name}": result.best_value,
+        "n_trials": result.n_trials,
+        **model_summary(result.tuned),
+        **result.metrics(),
+    }
+    models = [model_run(model, result, best, goal, folder, now_ms) for model in result.models]
+    return StudyEnd("FINISHED", metrics, tags, note, (*files, PICTURES, _PREVIEWS), models, previews)
+
+
+def shown_links(links: Links, tracking_uri: str | None) -> str:
+    """Where to see the study: at the server, or at the address of a plain `mlflow ui`."""
+    is_server = tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
+    there = links.absolute(masked(tracking_uri) if tracking_uri is not None and is_server else _LOCAL_UI)
+    return (
+        f"In MLflow{'' if is_server else ' (start it with: mlflow ui)'}:\n  the study   {there.report}\n"
+        f"  its trials  {there.table}\n  its levers  {there.charts}\n  finalists   {there.comparison}"
     )
 
 
-def _trial_metrics(trial: FrozenTrial, goal: Objective) -> dict[str, float]:
-    attrs = trial.user_attrs
-    metrics: dict[str, float] = {"train_secs": attrs.get("train_secs", 0.0)}
-    if trial.state is TrialState.COMPLETE and trial.value is not None:
-        metrics |= {"best_epoch": attrs["best_epoch"], "value_stderr": attrs[VALUE_STDERR]}
-        best = {name: curve[attrs["best_epoch"] - 1] for name, curve in attrs["curves"].items()}
-        metrics |= {f"best_{name}": value for name, value in best.items() if name != "val_loss_sd"}
-        metrics["best_val_accuracy"] = 1.0 - best["val_error"]
-        metrics["generalization_gap"] = best["val_loss"] - best["train_loss"]
-        metrics[f"best_{goal.name}"] = trial.value  # last: the curves are rounded
-    return metrics
+def write_end(end: StudyEnd, folder: Path) -> None:
+    """Keep the end of a study in its folder, until it is sent and after."""
+    write_json(folder / END_FILE, end.as_dict())
 
 
-def _model_metrics(model: ModelResult) -> dict[str, float]:
-    """The names that the trials use for validation, and `test_...` for the test set."""
-    validation = model.validation
-    metrics = {"best_val_loss": validation.nll, "best_val_error": 1.0 - validation.accuracy}
-    metrics |= {"best_val_accuracy": validation.accuracy, "best_val_calibrated_loss": validation.nll_calibrated}
-    metrics |= {f"test_{name}": value for name, value in model.evaluation.as_dict().items()}
-    metrics |= {f"latency_ms_batch_{latency.batch_size}": latency.median_ms for latency in model.latency}
-    return metrics | {"train_secs": model.train_secs}
-
-
-def _key(trial: FrozenTrial) -> str:
-    return f"trial-{trial.number}"
-
-
-def _ms(moment: datetime | None) -> int:
-    return int(moment.timestamp() * 1000) if moment else 0
+def read_end(folder: Path) -> StudyEnd | None:
+    """The end of a study as it was kept; None if there is none yet."""
+    try:
+        return StudyEnd.from_dict(json.loads((folder / END_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from optuna.study import Study
 
-from search_spaces import SearchSpace, mlp_space
+from search_spaces import Role, SearchSpace, mlp_space
 from tuning import baseline, processes
 from tuning.baseline import BaselineFacts
 from tuning.data import Dataset
 from tuning.export_target import check_target
-from tuning.mirror import Mirror
+from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.study_store import DATA_ARGUMENT, close_killed, open_study
-from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.tracking_events import DatasetFacts
 from tuning.tracking_store import check as check_store
 from tuning.weights import WeightStore
 from tuning.workers import Worker
@@ -48,9 +48,10 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
         SearchError: Before anything is written.
     """
     check_target(settings.export_folder)
-    check_store(_store(settings))
-    loading = _loading_baseline(settings, dataset, context)
     space = mlp_space()
+    place = _place(settings, dataset, space)
+    check_store(place.store(settings.root))
+    loading = _loading_baseline(settings, dataset, context)
     sampler = OverfitBackoffSampler(
         space,
         settings.seed,
@@ -65,8 +66,8 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
         DATA_ARGUMENT,
         str(Path(settings.data).absolute()) if settings.data and Path(settings.data).is_file() else dataset.name,
     )
-    tracker = _open_tracker(settings, dataset)
-    mirror = Mirror(tracker, study, settings.goal)
+    study.set_user_attr(PLACE, place.as_dict())
+    mirror = open_mirror(study, place, settings.goal, settings.root)
     close_killed(study, Worker.this())
     mirror.catch_up()
     weights = WeightStore(settings.study_dir / "weights")
@@ -102,14 +103,8 @@ def _fingerprint(settings: Settings, dataset: Dataset, space: SearchSpace) -> di
     }
 
 
-def _store(settings: Settings) -> Store:
-    uri = settings.tracking_uri or f"sqlite:///{settings.root / 'mlflow.db'}"
-    goal = settings.goal
-    return Store(uri, settings.root / "mlruns", settings.experiment, f"best_{goal.name}", goal.maximize)
-
-
-def _open_tracker(settings: Settings, dataset: Dataset) -> Tracker:
-    tracker = Tracker(_store(settings), settings.study)
+def _place(settings: Settings, dataset: Dataset, space: SearchSpace) -> Place:
+    """Where MLflow is to show the study, and what it is told of it."""
     facts = DatasetFacts(
         dataset.name,
         dataset.digest,
@@ -118,13 +113,15 @@ def _open_tracker(settings: Settings, dataset: Dataset) -> Tracker:
         len(dataset.validation.labels),
         dataset.test.n_examples,
     )
-    params: dict[str, str | int] = {
-        "objective": settings.objective,
-        "epochs": settings.max_epochs,
-        "seed": settings.seed,
-    }
-    tracker.open_study(tags={"objective": settings.objective}, params=params, dataset=facts)
-    return tracker
+    return Place(
+        tracking_uri=settings.tracking_uri,
+        experiment=settings.experiment,
+        objective=settings.objective,
+        greater_is_better=settings.goal.maximize,
+        params={"objective": settings.objective, "epochs": settings.max_epochs, "seed": settings.seed},
+        levers=[lever.name for lever in space.levers if lever.role is not Role.NUISANCE],
+        dataset=asdict(facts),
+    )
 
 
 def notes(search: Search) -> tuple[str, ...]:

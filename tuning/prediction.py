@@ -58,7 +58,7 @@ class Prediction:
     def draw(self, path: Path) -> Path:
         """Write the picture: the image, the same as the network sees it, the confidence for each class."""
         digit = int(self.probabilities.argmax())
-        title = f"{self.exported.folder.name}: {digit}, {percent(float(self.probabilities[digit]))}"
+        title = f"Model {self.exported.folder.name}: {digit}, {percent(float(self.probabilities[digit]))}"
         if self.exported.likeness is not None and self.exported.likeness.is_unlike(self.own.pixels):
             title += "; but the image looks unlike the training data"
         given, seen = (f"{self.name} (as grey)", self.grey), ("as the network sees it", self.own.pixels)

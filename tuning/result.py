@@ -8,10 +8,46 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tuning.evaluation import Evaluation, Latency, PairedTest
+from tuning.baseline_sweep import ScalingSweep
+from tuning.evaluation import Evaluation, Latency, LossReport, PairedTest, PartsReport, SelectionOptimism
 from tuning.export_target import Exported
+from tuning.repeats import SeedSpread
 
 BASELINE, HAND_MADE, TUNED = "baseline", "hand_made", "tuned"
+RESULT_FILE = "result.json"  # in a study's folder and in an export's
+MODELS = "models"  # folder inside a study's folder: each of them in MLflow's format, by its kind
+
+
+@dataclass(frozen=True)
+class NaiveReading:
+    """What somebody sees who feeds a baseline without asking how it was trained, on the same test examples.
+
+    Args:
+        scaling: How the inputs were scaled.
+        evaluation: Its numbers on the test set; the temperature was fitted on validation.
+        loss_report: Why its loss is what it is.
+        paired: This reading against the one that the comparison uses.
+    """
+
+    scaling: str
+    evaluation: Evaluation
+    loss_report: LossReport
+    paired: PairedTest
+
+    def sentence(self, model: str) -> str:
+        """The naive reading against the right one, without a full stop.
+
+        Args:
+            model: Name of the baseline.
+        """
+        numbers, paired = self.evaluation, self.paired
+        loss = paired.raw_nll_difference_interval
+        drop = f"{100 * paired.accuracy_difference:+.2f} points, exact McNemar p = {paired.p_value:.2g}"
+        return (
+            f"{model} read naively (inputs as {self.scaling}), not used in the comparison: loss {numbers.nll:.3g} nats "
+            f"({loss.low:+.3g} to {loss.high:+.3g} against the reading used), accuracy {100 * numbers.accuracy:.2f} % "
+            f"({drop}); {self.loss_report.sentence}"
+        )
 
 
 @dataclass(frozen=True)
@@ -28,6 +64,11 @@ class ModelResult:
         train_secs: Seconds of training here; 0 for a pretrained model.
         note: What to know when reading the numbers; may be empty.
         params: The configuration, where there is one.
+        fit: What a trial measures too, under its names: `best_epoch`, `best_train_loss`, `best_val_loss`, ...
+        loss_report: Why its loss on the test set is what it is.
+        may_have_seen: Of a pretrained model: on which images it may have been trained, a clause; else empty.
+        sweep: Of a pretrained model: which scaling of the inputs it was trained for.
+        naive: Of a pretrained model: what it gives to whoever does not ask.
     """
 
     name: str
@@ -39,15 +80,40 @@ class ModelResult:
     train_secs: float
     note: str
     params: Mapping[str, float]
+    fit: Mapping[str, float]
+    loss_report: LossReport
+    may_have_seen: str = ""
+    sweep: ScalingSweep | None = None
+    naive: NaiveReading | None = None
+
+    def test_metrics(self) -> dict[str, float]:
+        """Every number on the test set, flat, under names that MLflow accepts."""
+        numbers = self.evaluation.as_dict() | self.loss_report.as_dict()
+        if self.naive is not None:
+            numbers |= {f"naive_{name}": value for name, value in self.naive.loss_report.as_dict().items()}
+            numbers["naive_accuracy"] = self.naive.evaluation.accuracy
+        return {f"test_{name}": value for name, value in numbers.items()}
+
+    def loss_sentences(self) -> list[str]:
+        """Why its loss is what it is; of a baseline how it is read, and what a naive reading would have given."""
+        read = [] if self.sweep is None else [f"{self.name}: {self.sweep.sentence()}"]
+        naive = [] if self.naive is None else [self.naive.sentence(self.name)]
+        return [*read, f"{self.name}: {self.loss_report.sentence}", *naive]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The models on the test set, the tuned one last; how it differs from each other one; and its export."""
+    """The models on the test set, the tuned one last; how it differs from each other one; and its export.
+
+    Beside it: what the selection flattered, whether the parts of the data look alike, and what there is to note.
+    """
 
     models: tuple[ModelResult, ...]
     paired: Mapping[str, PairedTest]
     exported: Exported
+    optimism: SelectionOptimism
+    parts: PartsReport | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +133,9 @@ class SearchResult:
         data: Name, source and digest of the data set, and its sizes.
         notes: Warnings, a sentence each.
         elapsed_secs: Seconds this command took up to here.
+        optimism: How much better the tuned model looked on validation than on test.
+        spread: The values of its configuration over seeds, where it was trained more than once.
+        parts: Whether train, validation and test images look alike to the baseline.
     """
 
     study: str
@@ -81,6 +150,9 @@ class SearchResult:
     data: Mapping[str, Any]
     notes: tuple[str, ...]
     elapsed_secs: float
+    optimism: SelectionOptimism
+    spread: SeedSpread | None = None
+    parts: PartsReport | None = None
 
     @property
     def tuned(self) -> ModelResult:
@@ -91,9 +163,25 @@ class SearchResult:
         """The comparison in words: the tuned model against each other one."""
         return [paired.sentence("the tuned model", name) for name, paired in self.paired.items()]
 
+    def loss_sentences(self) -> list[str]:
+        """Why each model's loss is what it is, one sentence a model."""
+        return [sentence for model in self.models for sentence in model.loss_sentences()]
+
+    def findings(self) -> list[str]:
+        """How far to believe it: the spread over seeds, selection optimism, whether validation looks like test."""
+        spread = [] if self.spread is None else [self.spread.sentence(self.objective)]
+        parts = [] if self.parts is None else [self.parts.sentence()]
+        return [*spread, self.optimism.sentence("the tuned model"), *parts]
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers behind the findings, flat, under names that MLflow accepts."""
+        found = (self.optimism, self.spread, self.parts)
+        return {name: value for each in found if each is not None for name, value in each.as_dict().items()}
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data."""
-        return {**asdict(self), "sentences": self.sentences()}
+        words = {"sentences": self.sentences(), "loss_sentences": self.loss_sentences(), "findings": self.findings()}
+        return {**asdict(self), **words}
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -70,6 +70,7 @@ class SearchLoop:
                 why = "interrupted by Ctrl-C" if is_ctrl_c else f"the search ended by {type(error).__name__}"
                 self._to_mirror += self._trials.abandon(why)
                 self._mirror()
+                self.search.mirror.abandon("KILLED" if is_ctrl_c else "FAILED")
                 raise
 
     @property
@@ -127,14 +128,16 @@ class SearchLoop:
         self._to_mirror.append(event.number)
         best = best_of(self._study)
         self.view.ended(self._trials.frozen(event.number), best)
-        ranking = self.search.sampler.ranking(self._study)
-        self.search.weights.clean(self._study.get_trials(deepcopy=False), ranking[:_N_KEPT])
+        kept = self.search.sampler.ranking(self._study)[:_N_KEPT]
+        if smaller := self.search.sampler.smallest(self._study):  # for `tuning.export --smallest`
+            kept.append(smaller.configuration.number)
+        self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
         return True
 
     def _mirror(self) -> None:
         while self._to_mirror:
-            if trouble := self.search.mirror.trial(self._to_mirror.pop(0)):
-                self.view.say(f"   note: {trouble} The search goes on; what is missing is sent at its end.")
+            if news := self.search.mirror.trial(self._to_mirror.pop(0)):
+                self.view.say(f"   note: {news}")
 
     def _others_may_change_that(self) -> bool:
         """Wait a moment for the trials of other processes; returns whether there are any, or were until now."""

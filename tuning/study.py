@@ -44,13 +44,13 @@ def run_search(settings: Settings, dataset: Dataset, context: BaseContext | None
         print(f"\nInterrupted. Resume with: python -m tuning.search --study {settings.study}")
         raise
     view.result(text)
-    view.say(f"See every trial: mlflow ui  (in {settings.root})")
 
 
 def _result(search: Search, view: SearchView, stop_reason: str, begun: float) -> str:
     from tuning.finish import finish, recorded_result  # pictures and all: not before the first trial
 
     if best_of(search.study) is None:
+        search.mirror.abandon("FAILED")
         return f"Nothing to compare: {stop_reason}, and no trial gave a value."
     recorded = recorded_result(search)
     if recorded is not None:

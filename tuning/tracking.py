@@ -1,46 +1,46 @@
 """Mirrors a study in MLflow: one parent run for the study, one child run for each trial and each model beside it.
 
 MLflow is written and asked nothing but what it has already: Optuna's trials decide, and whatever is missing here
-can be written again from them, because every child has a stable key and is written once. This is the only file that
-imports MLflow, which takes two seconds: import it where a study begins.
+can be written again from them, because every child has a stable key and is written once. Only `tracking*.py` import
+MLflow, which takes two seconds: import them where a study begins.
 
     tracker = Tracker(store, study="quiet-otter")
-    tracker.open_study(tags={"objective": "val_loss"}, params={"epochs": 30}, dataset=facts)
+    tracker.open_study(tags={"objective": "val_loss"}, params={"epochs": 30}, dataset=facts, levers=("units",))
     tracker.log(Run(key="trial-7", name="trial 7", kind="trial", status="FINISHED", ...))
-    tracker.close_study(status="FINISHED", metrics={"n_trials": 8}, tags={}, note="**Best**: trial 7", artifacts=[])
+    links = tracker.close_study(StudyEnd("FINISHED", {"n_trials": 8}, {}, note="**Best**: trial 7"), folder)
+    links.table   # where MLflow shows the study
 
-A child is written when its trial has ended: one run, one batch. A process killed in between leaves a run that is
-still RUNNING; the next `log` of that key deletes it and writes a new one.
+A child is written when its trial has ended: one run, one batch. A process killed in between, or a server that went
+away, leaves a run that is still RUNNING; the next `log` of that key deletes it and writes a new one.
 """
 
-import json
-import math
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from tuning.tracking_events import STATUSES, DatasetFacts, ParamValue, Run, origin_tags
+from tuning import tracking_entities as entities
+from tuning.tracking_events import PARTS, STATUSES, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
+from tuning.tracking_models import delete_models, expected_input, log_model, model_of, register, registered_name
 from tuning.tracking_store import Store, prepared
+from tuning.tracking_views import Links, how_to_load, shared_views
 
-__all__ = ["KEY_TAG", "DatasetFacts", "Run", "Store", "Tracker"]
+__all__ = ["KEY_TAG", "DatasetFacts", "Run", "Store", "StudyEnd", "Tracker"]
 
 KEY_TAG = "overfit_backoff.key"
+END_TAG = "overfit_backoff.end"  # of the parent run: digest of the end that it was told
 
 _PARENT_TAG = "mlflow.parentRunId"
 _RUNS_PER_PAGE = 1000
 
-# MLflow refuses longer dataset digests; the whole one is the parameter `data_sha256`.
-_MAX_DIGEST_CHARS = 36
+# MLflow cuts off what is longer; links and the way to load the model come last and must not be lost.
+_MAX_NOTE_CHARS = 8000
 
 # What MLflow lets through: a missing database driver is an ImportError, a failed upload an OSError.
 _STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)
@@ -54,8 +54,7 @@ class _OpenStudy:
     experiment_id: str
     run_id: str
     child_tags: Mapping[str, str]
-    dataset: DatasetInput
-    data_sha256: str
+    dataset: DatasetFacts
 
 
 class Tracker:
@@ -76,34 +75,42 @@ class Tracker:
         self._store = store
         self._study = study
         self._opened: _OpenStudy | None = None
-        self._written: set[str] = set()
+        self._written: dict[str, str] = {}  # key to run id
         self._half_written: dict[str, list[str]] = {}
 
-    def open_study(self, *, tags: Mapping[str, str], params: Mapping[str, ParamValue], dataset: DatasetFacts) -> str:
+    def open_study(
+        self,
+        *,
+        tags: Mapping[str, str],
+        params: Mapping[str, ParamValue],
+        dataset: DatasetFacts,
+        levers: Sequence[str] = (),
+    ) -> str:
         """Creates the parent run of the study, or takes it up again.
 
         Args:
             tags: Tags of the parent run, replaced when a study is resumed.
             params: Parameters of the parent run; those of a resumed study stay as they are, as MLflow demands.
             dataset: What the study learns from.
+            levers: Names of the parameters that vary, columns and axes of the study's view.
 
         Returns:
             The id of the parent run.
         """
         origin = {"study": self._study, **origin_tags()}
-        data_input = _dataset_input(dataset)
         with self._errors_of_the_store(), prepared(self._store):
             client = MlflowClient(self._store.tracking_uri)
             experiment_id = _experiment_id(client, self._store)
+            for name, value in self._views(levers).items():
+                client.set_experiment_tag(experiment_id, name, value)
             parent = self._parent_run(client, experiment_id, {**tags, **origin, "kind": "study"})
             run_id: str = parent.info.run_id
             known = parent.data.params
             all_params = {**params, "data_sha256": dataset.digest}
             new = {name: value for name, value in all_params.items() if name not in known}
-            client.log_batch(run_id, params=_params(new))
-            client.log_inputs(run_id, datasets=[data_input])
-        child_tags = {**origin, _PARENT_TAG: run_id}
-        self._opened = _OpenStudy(client, experiment_id, run_id, child_tags, data_input, dataset.digest)
+            client.log_batch(run_id, params=entities.params(new))
+            client.log_inputs(run_id, datasets=entities.dataset_inputs(dataset, PARTS))
+        self._opened = _OpenStudy(client, experiment_id, run_id, {**origin, _PARENT_TAG: run_id}, dataset)
         self.keys()
         return run_id
 
@@ -117,69 +124,112 @@ class Tracker:
             return False
         with self._errors_of_the_store():
             self._delete_half_written(run.key)
-            self._write(run)
-        self._written.add(run.key)
+            self._written[run.key] = self._write(run)
         return True
 
     def keys(self) -> frozenset[str]:
         """The keys of all runs that are written whole, read anew from the store."""
-        written: set[str] = set()
+        written: dict[str, str] = {}
         half_written: dict[str, list[str]] = {}
         with self._errors_of_the_store():
             for child in self._children():
-                key = child.data.tags[KEY_TAG]
+                key, run_id = child.data.tags[KEY_TAG], child.info.run_id
                 if child.info.status in STATUSES:
-                    written.add(key)
+                    written[key] = run_id
                 else:
-                    half_written.setdefault(key, []).append(child.info.run_id)
-        self._written, self._half_written = written, half_written
+                    half_written.setdefault(key, []).append(run_id)
+            self._written, self._half_written = written, half_written
+            for key in written.keys() & half_written.keys():
+                self._delete_half_written(key)  # created by a request whose answer was lost, and then once more
         return frozenset(written)
 
-    def close_study(
-        self,
-        *,
-        status: str,
-        metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-        note: str,
-        artifacts: Sequence[Path],
-    ) -> None:
-        """Writes the summary of the study into its parent run and ends that.
+    def close_study(self, end: StudyEnd, folder: Path) -> Links:
+        """Writes the compared models and the summary of the study, and ends its parent run.
+
+        An end that was told before is not sent again.
 
         Args:
-            status: "FINISHED", "KILLED" or "FAILED".
-            metrics: Summary; a value that is there already is not written again, one that is not finite never.
-            tags: Summary in words.
-            note: Description in Markdown, shown on the page of the run.
-            artifacts: Files and folders to copy into the run.
+            end: What to write.
+            folder: Of the study, to which the files of the end are relative.
+
+        Returns:
+            Where MLflow shows the study.
         """
         client, run_id = self._study_that_is_open.client, self._study_that_is_open.run_id
+        for model in end.models:
+            self.log(replace(model, model=str(folder / model.model)) if model.model else model)
         with self._errors_of_the_store():
-            known = client.get_run(run_id).data.metrics
-            new = {name: value for name, value in metrics.items() if known.get(name) != value}
-            client.log_batch(run_id, _summary(new), tags=_tags({**tags, "mlflow.note.content": note}))
-            for path in artifacts:
-                client.log_artifact(run_id, str(path))
-            client.set_terminated(run_id, status=status)
+            links = self._links(end)
+            digest, known = end.digest(folder), client.get_run(run_id).data
+            if known.tags.get(END_TAG) != digest:
+                new = {name: value for name, value in end.metrics.items() if known.metrics.get(name) != value}
+                for artifact in end.artifacts:
+                    client.log_artifact(run_id, str(folder / artifact))
+                note = self._note(end, links, folder)
+                tags = entities.tags({**end.tags, "mlflow.note.content": note, END_TAG: digest})
+                client.log_batch(run_id, entities.summary(new), tags=tags)
+            client.set_terminated(run_id, status=end.status)
+        return links
 
-    def _write(self, run: Run) -> None:
+    def end(self, status: str) -> None:
+        """Ends the parent run without a result: "FINISHED", "KILLED" or "FAILED"."""
+        with self._errors_of_the_store():
+            self._study_that_is_open.client.set_terminated(self._study_that_is_open.run_id, status=status)
+
+    def _write(self, run: Run) -> str:
         study, client = self._study_that_is_open, self._study_that_is_open.client
         tags = {**run.tags, **study.child_tags, "kind": run.kind, KEY_TAG: run.key}
-        run_id = client.create_run(study.experiment_id, run.start_ms, tags, run.name).info.run_id
+        tags |= {"mlflow.note.content": run.note} if run.note else {}
+        run_id: str = client.create_run(study.experiment_id, run.start_ms, tags, run.name).info.run_id
         self._half_written[run.key] = [run_id]
-        metrics = [Metric(name, value, run.end_ms, step) for name, value, step in run.points()]
+        metrics = entities.run_metrics(run)
+        if run.model:
+            model_id = log_model(client, study.experiment_id, run, run_id, study.dataset, self._study)
+            metrics = entities.model_metrics(run, model_id, run_id, study.dataset)
+            if run.is_winner:
+                register(client, self._store, run, run_id, model_id, study.dataset)
         # The client splits what exceeds the 1000 metrics and 100 parameters that a server takes at once.
-        client.log_batch(run_id, metrics, _params({**run.params, "data_sha256": study.data_sha256}))
-        client.log_inputs(run_id, datasets=[study.dataset])
+        client.log_batch(run_id, metrics, entities.params({**run.params, "data_sha256": study.dataset.digest}))
+        client.log_inputs(run_id, datasets=entities.dataset_inputs(study.dataset, run.parts))
         client.set_terminated(run_id, status=run.status, end_time=run.end_ms)
         del self._half_written[run.key]
+        return run_id
 
     def _delete_half_written(self, key: str) -> None:
         """Not completed but deleted: the points it has would be there twice."""
-        run_ids = self._half_written.get(key, [])
+        study, run_ids = self._study_that_is_open, self._half_written.get(key, [])
         while run_ids:
-            self._study_that_is_open.client.delete_run(run_ids[-1])
+            delete_models(study.client, study.experiment_id, run_ids[-1])
+            study.client.delete_run(run_ids[-1])
             run_ids.pop()
+
+    def _views(self, levers: Sequence[str]) -> Mapping[str, str]:
+        metric, greater_is_better = self._store.primary_metric, self._store.greater_is_better
+        return shared_views(self._study, levers, metric, greater_is_better=greater_is_better)
+
+    def _links(self, end: StudyEnd) -> Links:
+        study = self._study_that_is_open
+        winner = self._written.get(end.models[-1].key) if end.models else None
+        return Links(
+            study.experiment_id,
+            study.run_id,
+            self._study,
+            compared=tuple(self._written[model.key] for model in end.models),
+            model_id=model_of(study.client, study.experiment_id, winner) if winner else "",
+        )
+
+    def _note(self, end: StudyEnd, links: Links, folder: Path) -> str:
+        """The report, with what is known only here: addresses, pictures, and where the model is."""
+        last = links.pictures(end.previews)
+        if links.model_id:
+            name = registered_name(self._store, self._study_that_is_open.dataset)
+            takes = expected_input(folder / end.models[-1].model)
+            last = f"{how_to_load(name, links.model_id, self._store.address, takes)}\n\n{last}"
+        head, _, rest = end.note.partition("\n\n")
+        text = f"{head}\n\n{links.markdown()}\n\n{rest}"
+        room = _MAX_NOTE_CHARS - len(last) - len("\n...\n\n")
+        whole_lines = text if len(text) <= room else text[:room].rpartition("\n")[0] + "\n..."
+        return f"{whole_lines}\n\n{last}"
 
     def _parent_run(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> MlflowRun:
         """The oldest run of this study, set RUNNING with new tags; a new one if there is none."""
@@ -187,7 +237,7 @@ class Tracker:
         for run in _search(client, experiment_id, "tags.kind = 'study'"):
             if run.data.tags.get("study") == self._study:
                 client.update_run(run.info.run_id, status="RUNNING")
-                client.log_batch(run.info.run_id, tags=_tags(tags))
+                client.log_batch(run.info.run_id, tags=entities.tags(tags))
                 return run
         return client.create_run(experiment_id, tags=dict(tags), run_name=self._study)
 
@@ -236,34 +286,3 @@ def _search(client: MlflowClient, experiment_id: str, condition: str) -> Iterato
         )
         yield from page
         page_token = page.token or ""
-
-
-def _dataset_input(facts: DatasetFacts) -> DatasetInput:
-    """Built by hand, because MLflow's own digest is that of a sample and misses a changed pixel (issue 22275)."""
-    profile = {"n_train": facts.n_train, "n_val": facts.n_val, "n_test": facts.n_test}
-    dataset = Dataset(
-        name=facts.name,
-        digest=facts.digest[:_MAX_DIGEST_CHARS],
-        source_type="local",
-        source=json.dumps({"uri": facts.source}),
-        profile=json.dumps({"num_rows": sum(profile.values()), **profile}),
-    )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])
-
-
-def _summary(metrics: Mapping[str, float]) -> list[Metric]:
-    now_ms = time.time_ns() // 1_000_000
-    return [Metric(name, value, now_ms, 0) for name, value in metrics.items() if math.isfinite(value)]
-
-
-def _params(params: Mapping[str, ParamValue]) -> list[Param]:
-    return [Param(name, _text(value)) for name, value in params.items()]
-
-
-def _text(value: ParamValue) -> str:
-    """Numbers as plain decimals, as the axes of MLflow's charts need them: 0.00001 instead of 1e-05."""
-    return format(Decimal(repr(float(value))), "f") if isinstance(value, float) else str(value)
-
-
-def _tags(tags: Mapping[str, str]) -> list[RunTag]:
-    return [RunTag(name, value) for name, value in tags.items()]

@@ -9,7 +9,7 @@ database to write-ahead logging, with which parallel writers wait two to three t
         MlflowClient(store.tracking_uri)
 
 `prepared` sets environment variables of MLflow that are not set yet, so that a server which does not answer is
-given up after ten seconds instead of minutes, and links to runs are not printed between the trials. MLflow's usage
+given up after five seconds instead of minutes, and links to runs are not printed between the trials. MLflow's usage
 statistics are the user's decision: `MLFLOW_DISABLE_TELEMETRY=true` turns them off.
 """
 
@@ -26,9 +26,10 @@ from urllib.request import urlopen
 
 from tuning.errors import SettingsError, StorageError, masked
 
-# MLflow's own defaults are 7 retries, 120 seconds each.
+# MLflow's own defaults are 7 retries, 120 seconds each. A request whose answer was lost may have been carried out, and
+# a blind repetition would create a second run: the client repeats nothing, what is missing is looked up and sent later.
 _ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }

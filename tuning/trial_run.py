@@ -6,8 +6,8 @@ does wrong is evidence about the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -43,35 +43,42 @@ class TrialRunner:
 
     def run(self, job: TrialJob, watch: Watcher) -> TrialEnd:
         """Train a configuration to its end, whatever the end is."""
+        so_far = _SoFar()
         try:
-            return self._train(job, watch)
+            return self._train(job, watch, so_far)
         except Pruned as pruned:
-            return TrialEnd(job.number, Outcome.PRUNED, str(pruned))
+            outcome, reason = Outcome.PRUNED, str(pruned)
         except Diverged as diverged:
-            return TrialEnd(job.number, Outcome.DIVERGED, str(diverged))
+            outcome, reason = Outcome.DIVERGED, str(diverged)
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            return TrialEnd(job.number, Outcome.OUT_OF_MEMORY, f"not enough memory ({type(error).__name__})")
+            outcome, reason = Outcome.OUT_OF_MEMORY, f"not enough memory ({type(error).__name__})"
         except Exception as error:  # the user's model may fail in any way on some configuration
-            return TrialEnd(job.number, Outcome.FAILED, f"{type(error).__name__}: {error}")
+            outcome, reason = Outcome.FAILED, f"{type(error).__name__}: {error}"
+        return TrialEnd(job.number, outcome, reason, attrs=so_far.as_attrs())
 
-    def _train(self, job: TrialJob, watch: Watcher) -> TrialEnd:
+    def _train(self, job: TrialJob, watch: Watcher, so_far: _SoFar) -> TrialEnd:
         params, goal = job.params, self.settings.goal
         rate = learning_rate(params["units"], params["learning_rate_scale"])
 
         def report(epoch: int, metrics: EpochMetrics) -> None:
-            if why := watch(EpochReport(job.number, epoch, metrics)):
+            why = watch(EpochReport(job.number, epoch, metrics))
+            so_far.epochs.append(metrics)
+            if why:
                 raise Pruned(why)
 
         # The first run of every configuration has the same seed, and so has the second: what two configurations share
         # of their luck cancels in the comparison.
         seed = self.settings.seed + job.seed_index
+        so_far.facts |= {"learning_rate": rate, "seed": seed}
         model = build_mlp(params, input_format(self.data), self.data.n_classes, seed)
+        so_far.facts["n_params"] = int(model.count_params())
         batch_size, precision = self.settings.batch_size, self.settings.precision
         plan = TrainingPlan(rate, seed, self.settings.max_epochs, goal.metric, batch_size, precision=precision)
         trained = self.engine.train(model, plan, report)
         diagnosis = diagnose(learning_curves(trained, self.data.n_classes, self.engine.n_train_sample))
         self.weights.write(job.number, model)
-        attrs = _findings(trained, diagnosis, plan, value_stderr(trained.best, goal.metric, self.engine.n_val))
+        stderr = value_stderr(trained.best, goal.metric, self.engine.n_val)
+        attrs = so_far.facts | _findings(trained, diagnosis, stderr)
         return TrialEnd(job.number, Outcome.COMPLETE, "", goal.value(getattr(trained.best, goal.metric)), attrs)
 
 
@@ -97,20 +104,32 @@ def learning_curves(trained: TrainedModel, n_classes: int, n_train: int) -> Lear
     )
 
 
-def _findings(trained: TrainedModel, diagnosis: FitDiagnosis, plan: TrainingPlan, stderr: float) -> dict[str, Any]:
-    """What the trial found, as user attributes."""
+@dataclass
+class _SoFar:
+    """What is known of a trial so far, for one that does not get to its end."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    epochs: list[EpochMetrics] = field(default_factory=list)
+
+    def as_attrs(self) -> dict[str, Any]:
+        """As user attributes."""
+        return {**self.facts, "curves": _curves(self.epochs)} if self.epochs else self.facts
+
+
+def _curves(epochs: Sequence[EpochMetrics]) -> dict[str, list[float]]:
     fields = EpochMetrics.__dataclass_fields__
-    curves = {name: [float(f"{getattr(epoch, name):.6g}") for epoch in trained.epochs] for name in fields}
+    return {name: [float(f"{getattr(epoch, name):.6g}") for epoch in epochs] for name in fields}
+
+
+def _findings(trained: TrainedModel, diagnosis: FitDiagnosis, stderr: float) -> dict[str, Any]:
+    """What the trial found, as user attributes."""
     return {
         FIT_STATE: diagnosis.state.value,
         CROSSED_BORDER: diagnosis.crossed_border,
         VALUE_STDERR: stderr,
         "diagnosis": {"sentence": diagnosis.sentence, "numbers": dict(diagnosis.numbers)},
-        "curves": curves,
+        "curves": _curves(trained.epochs),
         "best_epoch": trained.best_epoch,
-        "n_params": int(trained.model.count_params()),
-        "learning_rate": plan.learning_rate,
-        "seed": plan.seed,
         "trained_by": trained.trained_by,
         "stop_reason": trained.stop_reason,
         "train_secs": round(trained.train_secs, 3),

@@ -1,5 +1,6 @@
 """The paired comparison against SciPy's exact tests, published intervals and scripted predictions."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -168,12 +169,32 @@ def test_sentence_gives_the_evidence() -> None:
         accuracy_difference_interval=Interval(0.0002, 0.0050),
         nll_difference=-0.0123,
         nll_difference_interval=Interval(-0.02, -0.004),
+        raw_nll_difference=-0.02,
+        raw_nll_difference_interval=Interval(-0.03, -0.01),
     )
     assert paired.sentence("tuned", "CNN") == (
         "tuned is better than CNN: accuracy +0.26 points (95 % interval +0.02 to +0.50), "
         "alone right 88 against 62 times, exact McNemar p = 0.041; "
-        "calibrated loss -0.0123 nats (-0.0200 to -0.0040)"
+        "its calibrated loss is lower, -0.0123 nats (-0.0200 to -0.0040)"
     )
+    wide = dataclasses.replace(paired, nll_difference_interval=Interval(-0.03, 0.001))
+    assert "no difference of the calibrated losses shown, -0.0123 nats" in wide.sentence("tuned", "CNN")
+
+
+def test_better_needs_the_interval_as_well_as_the_test() -> None:
+    """Both nearly always agree; where they do not, nothing is claimed."""
+    paired = dataclasses.replace(compared(9800, 88, 62, 50), accuracy_difference_interval=Interval(-0.0001, 0.005))
+    assert paired.sentence("tuned", "CNN").startswith("no difference shown between tuned and CNN: ")
+
+
+def test_raw_losses_are_compared_without_temperatures(draw_calibrated: DrawExamples) -> None:
+    """Twice as loud logits cost more as they are, and the same once scaled."""
+    logits, labels = draw_calibrated(1000, seed=6)
+    paired = compare_paired(2 * logits, logits, labels, model_temperature=2.0, baseline_temperature=1.0, seed=0)
+    expected = nll_per_example(2 * logits, labels).mean() - nll_per_example(logits, labels).mean()
+    assert expected == pytest.approx(paired.raw_nll_difference)
+    assert paired.raw_nll_difference_interval.low > 0
+    assert pytest.approx(paired.nll_difference, abs=1e-12) == 0.0
 
 
 def test_comparison_rejects_logits_of_other_examples() -> None:

@@ -100,7 +100,7 @@ def test_every_phase_has_its_own_stretch() -> None:
 def test_shipped_trial_is_ringed_and_shows_its_value(sign: float, value: str) -> None:
     """Though another run had more luck; the other trials show their numbers alone."""
     figure = study_picture(study(5, sign), CURVES, "objective", "", shipped=3)
-    assert ["0", "1", "2", f"3\nshipped {value}", "4"] == notes(figure, panel=0)
+    assert ["0", "1", "2", f"3\nshipped\n{value}", "4"] == notes(figure, panel=0)
     (ring,) = [line for line in figure.axes[0].lines if line.get_label() == "trial 3, shipped"]
     assert [[3.0, sign * 0.21]] == ring.get_xydata().tolist()
 
@@ -128,13 +128,14 @@ def test_trials_without_value_are_shown() -> None:
 
 
 def test_validation_error_stands_below_the_objective_in_percent() -> None:
-    """Of the trials that have one; a hopeless one stands at the upper end."""
-    errors = [0.02, 0.018, None, 0.9, 0.019, 0.017]
+    """Of the trials that have one, each at its own height; one that is far off is an arrow with its number."""
+    errors = [0.021, 0.018, None, 0.9, 0.019, 0.017]
     trials = [replace(point, error=error) for point, error in zip(study(6), errors, strict=True)]
     axes = study_picture(trials, CURVES, "val_loss", "", shipped=1).axes[1]
-    drawn = {x: y for line in axes.lines for x, y in line.get_xydata().tolist() if y == y}
-    assert [0, 1, 3, 4, 5] == sorted(x for x in drawn if x == int(x) and x >= 0)
-    assert [2.0, 1.8, 2.0, 1.9, 1.7] == pytest.approx([drawn[i] for i in (0, 1, 3, 4, 5)])
+    points = [point for line in axes.lines if line.get_linestyle() == "None" for point in line.get_xydata().tolist()]
+    drawn = {place: height for place, height in points if math.isfinite(height)}
+    assert {0: 2.1, 1: 1.8, 4: 1.9, 5: 1.7} == pytest.approx(drawn)
+    assert ["↑\n90"] == notes(axes.figure.figure, panel=1)
     assert "error (%)" == axes.get_ylabel()
 
 

@@ -17,6 +17,14 @@ if TYPE_CHECKING:  # the process that holds a study reads metrics and never impo
 
 _N_METRICS = 6
 
+# Enough for an error's standard error of 0.1 points at 0.25 % train error, and 2 % of an epoch's arithmetic.
+_TRAIN_SAMPLE_SIZE = 2_500
+
+
+def train_sample(n_train: int) -> NDArray[np.intp]:
+    """Positions of the train examples on which every network of a study is measured, the same for all of them."""
+    return np.random.default_rng(0).permutation(n_train)[:_TRAIN_SAMPLE_SIZE]
+
 
 @dataclass(frozen=True)
 class Predictions:

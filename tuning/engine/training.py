@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tuning.engine.metrics import EpochMetrics, Predictions, epoch_metrics, paired_stderr
+from tuning.engine.metrics import EpochMetrics, Predictions, epoch_metrics, paired_stderr, train_sample
 from tuning.engine.plan import (
     Diverged,
     TrainedModel,
@@ -34,9 +34,6 @@ from tuning.engine.program import n_examples
 from tuning.engine.programs import Programs, Trainer
 
 __all__ = ["Diverged", "Engine", "TrainedModel", "TrainingPlan"]
-
-# Enough for an error's standard error of 0.1 points at 0.25 % train error, and 2 % of an epoch's arithmetic.
-_TRAIN_SAMPLE_SIZE = 2_500
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 
@@ -57,7 +54,7 @@ class Engine:
         train, self._val = _resident((train_inputs, train_labels)), _resident((val_inputs, val_labels))
         self._val_labels = val_labels
         self.n_train, self.n_val = n_examples(train[1]), n_examples(self._val[1])
-        sample = np.random.default_rng(0).permutation(self.n_train)[:_TRAIN_SAMPLE_SIZE]
+        sample = train_sample(self.n_train)
         self._train_sample = tf.nest.map_structure(lambda x: tf.gather(x, sample), train)
         self.n_train_sample = len(sample)
         self._programs = Programs(*train)

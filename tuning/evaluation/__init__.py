@@ -10,19 +10,33 @@ The package knows numpy and scipy only: whatever framework computed the logits, 
         model_temperature=evaluation.temperature, baseline_temperature=baseline.temperature, seed=0,
     )
     print(paired.sentence("tuned", "TF-GAN"))
+    print(loss_report(test_logits, test_labels, fitted_on=(val_logits, val_labels)).sentence)
 """
 
+from tuning.evaluation.calibration import fit_temperature
+from tuning.evaluation.causes import Cause
 from tuning.evaluation.comparison import PairedTest, compare_paired
 from tuning.evaluation.latency import Latency, measure_latency
+from tuning.evaluation.loss import LossReport, loss_report
 from tuning.evaluation.metrics import Interval
+from tuning.evaluation.optimism import SelectionOptimism, selection_optimism
+from tuning.evaluation.parts import PartsReport, compare_parts
 from tuning.evaluation.report import Evaluation, evaluate_model
 
 __all__ = [
+    "Cause",
     "Evaluation",
     "Interval",
     "Latency",
+    "LossReport",
     "PairedTest",
+    "PartsReport",
+    "SelectionOptimism",
     "compare_paired",
+    "compare_parts",
     "evaluate_model",
+    "fit_temperature",
+    "loss_report",
     "measure_latency",
+    "selection_optimism",
 ]

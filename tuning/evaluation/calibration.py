@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
 from tuning.evaluation.metrics import check_examples, correct_per_example
+from tuning.evaluation.reliability import binned_error
 
 LOG_TEMPERATURE_BOUNDS = (-6.0, 12.0)
 """Natural logarithms: wide enough for logits that are 400 times too small or 160,000 times too large."""
@@ -120,7 +121,4 @@ def expected_calibration_error(
         raise ValueError(f"`n_bins` must be at least 1, but got {n_bins}.")
     scores, classes = check_examples(logits, labels)
     confidence = softmax(scores / temperature, axis=1).max(axis=1)
-    bins = np.ceil(confidence * n_bins).astype(np.intp) - 1
-    # A bin's share times its mean gap is its summed gap over all examples: no division by empty bins.
-    summed_gaps = np.bincount(bins, weights=correct_per_example(scores, classes) - confidence)
-    return float(np.abs(summed_gaps).sum() / len(classes))
+    return binned_error(confidence, correct_per_example(scores, classes), n_bins=n_bins)

@@ -35,6 +35,8 @@ class PairedTest:
         accuracy_difference_interval: Its 95 % interval, Newcombe 1998, method 10.
         nll_difference: Difference of the calibrated mean losses, nats an example; negative is better.
         nll_difference_interval: Its 95 % interval, percentiles of a paired bootstrap.
+        raw_nll_difference: Difference of the mean losses as they are, without temperatures.
+        raw_nll_difference_interval: Its 95 % interval.
     """
 
     only_model_right: int
@@ -45,6 +47,8 @@ class PairedTest:
     accuracy_difference_interval: Interval
     nll_difference: float
     nll_difference_interval: Interval
+    raw_nll_difference: float
+    raw_nll_difference_interval: Interval
 
     def __post_init__(self) -> None:
         if min(self.only_model_right, self.only_baseline_right) < 0:
@@ -53,25 +57,31 @@ class PairedTest:
             raise ValueError(f"Probabilities must lie within [0, 1], but got {self}.")
 
     def sentence(self, model: str, baseline: str) -> str:
-        """Return the verdict in one sentence; 'better' or 'worse' only where the exact test shows it.
+        """Return the verdict in one sentence; 'better' only where the exact test and the interval both show it.
 
         Args:
             model: How to call the model.
             baseline: How to call the baseline.
         """
-        share, nll = self.accuracy_difference_interval, self.nll_difference_interval
+        share = self.accuracy_difference_interval
         return (
             f"{self._verdict(model, baseline)}: accuracy {100 * self.accuracy_difference:+.2f} points "
             f"(95 % interval {100 * share.low:+.2f} to {100 * share.high:+.2f}), "
             f"alone right {self.only_model_right} against {self.only_baseline_right} times, "
-            f"exact McNemar p = {self.p_value:.2g}; "
-            f"calibrated loss {self.nll_difference:+.4f} nats ({nll.low:+.4f} to {nll.high:+.4f})"
+            f"exact McNemar p = {self.p_value:.2g}; {self._loss_verdict()}"
         )
 
     def _verdict(self, model: str, baseline: str) -> str:
-        if self.p_value >= SIGNIFICANCE_LEVEL:
+        if self.p_value >= SIGNIFICANCE_LEVEL or self.accuracy_difference_interval.holds(0.0):
             return f"no difference shown between {model} and {baseline}"
         return f"{model} is {'better' if self.accuracy_difference > 0 else 'worse'} than {baseline}"
+
+    def _loss_verdict(self) -> str:
+        nll = self.nll_difference_interval
+        numbers = f"{self.nll_difference:+.4f} nats ({nll.low:+.4f} to {nll.high:+.4f})"
+        if nll.holds(0.0):
+            return f"no difference of the calibrated losses shown, {numbers}"
+        return f"its calibrated loss is {'lower' if self.nll_difference < 0 else 'higher'}, {numbers}"
 
 
 def compare_paired(
@@ -103,8 +113,10 @@ def compare_paired(
     model_right, baseline_right = (correct_per_example(x, labels) for x in (model_logits, baseline_logits))
     b, c = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
     p_value, mid_p_value = mcnemar_p_values(b, c)
-    nll_differences = nll_per_example(np.asarray(model_logits) / model_temperature, labels) - nll_per_example(
-        np.asarray(baseline_logits) / baseline_temperature, labels
+    scores, baseline_scores = np.asarray(model_logits), np.asarray(baseline_logits)
+    raw = nll_per_example(scores, labels) - nll_per_example(baseline_scores, labels)
+    calibrated = nll_per_example(scores / model_temperature, labels) - nll_per_example(
+        baseline_scores / baseline_temperature, labels
     )
     return PairedTest(
         only_model_right=b,
@@ -118,8 +130,10 @@ def compare_paired(
             n_second_only=c,
             n_neither=int((~model_right & ~baseline_right).sum()),
         ),
-        nll_difference=float(nll_differences.mean()),
-        nll_difference_interval=bootstrap_mean_interval(nll_differences, seed),
+        nll_difference=float(calibrated.mean()),
+        nll_difference_interval=bootstrap_mean_interval(calibrated, seed),
+        raw_nll_difference=float(raw.mean()),
+        raw_nll_difference_interval=bootstrap_mean_interval(raw, seed),
     )
 
 
@@ -189,8 +203,14 @@ def bootstrap_mean_interval(values: NDArray[np.float64], seed: int, n_resamples:
 
     Source: Efron and Tibshirani 1993, chapter 13.
     """
-    rng = np.random.default_rng(seed)
-    # One resample at a time: 10,000 examples stay in the processor's cache, which a large batch would leave.
-    means = [values[rng.integers(0, len(values), len(values), dtype=np.int32)].mean() for _ in range(n_resamples)]
-    low, high = np.percentile(means, (2.5, 97.5))
+    low, high = np.percentile(bootstrap_means(values, np.random.default_rng(seed), n_resamples), (2.5, 97.5))
     return Interval(float(low), float(high))
+
+
+def bootstrap_means(values: NDArray[np.float64], rng: np.random.Generator, n_resamples: int) -> NDArray[np.float64]:
+    """Return the means of resamples with replacement, each of as many values, shape (n_resamples,)."""
+    n = len(values)
+    # A few resamples at a time: they stay in the processor's cache, which all of them together would leave.
+    rows = max(1, min(n_resamples, 20_000 // n))
+    sizes = (min(rows, n_resamples - start) for start in range(0, n_resamples, rows))
+    return np.concatenate([values[rng.integers(0, n, (size, n), dtype=np.int32)].mean(axis=1) for size in sizes])

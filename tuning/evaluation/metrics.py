@@ -27,6 +27,10 @@ class Interval:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise ValueError(f"`low <= high` must hold for finite limits, but got {self}.")
 
+    def holds(self, value: float) -> bool:
+        """Return whether a value lies within the limits: an interval of a difference that holds 0 shows none."""
+        return self.low <= value <= self.high
+
 
 def wilson_interval(n_correct: int, n_examples: int, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval of a share, which stays honest near 0 and 1.

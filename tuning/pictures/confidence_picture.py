@@ -62,6 +62,8 @@ def confidence_picture(images: NDArray[Any], models: Mapping[str, Scored], seed:
         left.set_ylabel(f"true: {_label(models, i)}", fontsize=11)
         for axes, (name, scored) in zip(panels, models.items(), strict=True):
             draw_confidence(axes, scored.probabilities()[i], name, _label(models, i))
+    for axes in panels:  # of the last row
+        axes.set_xlabel("class")
     return figure
 
 
@@ -80,7 +82,9 @@ def prediction_picture(shown: Sequence[tuple[str, NDArray[Any]]], probabilities:
     for axes, (caption, image) in zip(panels, shown, strict=True):
         show_image(axes, image)
         axes.set_title(caption, fontsize=10)
-    draw_confidence(bars, probabilities, "confidence", None)
+    draw_confidence(bars, probabilities, "predicted", None)
+    bars.set_xlabel("class")
+    bars.set_ylabel("confidence")
     return figure
 
 
@@ -98,7 +102,7 @@ def draw_confidence(axes: Axes, probabilities: NDArray[Any], name: str, true: in
     colors = [BLUE if each == predicted else PALE for each in classes]
     axes.bar(range(len(classes)), probabilities[classes], color=colors)
     axes.set_xticks(range(len(classes)), [str(each) for each in classes])
-    axes.set_xlim(-0.9, len(classes) - 0.1)  # room for the percentage of the first and the last
+    axes.set_xlim(-1.25, len(classes) + 0.25)  # room for the percentage of the first and the last
     axes.set_ylim(0.0, 1.22)
     axes.set_yticks([0.0, 0.5, 1.0], ["0", "50 %", "100 %"], fontsize=8)
     place = list(classes).index(predicted)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -147,18 +148,28 @@ def _draw_objective(axes: Axes, trials: Sequence[TrialPoint], monitor: str, ship
 
 
 def _draw_errors(axes: Axes, trials: Sequence[TrialPoint], shipped: int | None) -> None:
-    """The share of wrong validation examples, in percent, as high as four fifths of the trials reach."""
+    """The share of wrong validation examples, in percent; of what is far off, an arrow and the number."""
     _shade_phases(axes, trials)
-    errors = sorted(100 * trial.error for trial in trials if trial.error is not None)
-    low, high = errors[0], errors[int(0.8 * (len(errors) - 1))]
+    low, high = _error_range([100 * trial.error for trial in trials if trial.error is not None])
     margin = 0.25 * (high - low) or 0.1
     axes.set_ylim(low - margin, high + margin)
-    _draw_points(axes, trials, lambda trial: math.nan if trial.error is None else min(100 * trial.error, high), size=7)
+    heights = {t.number: math.nan if t.error is None or 100 * t.error > high else 100 * t.error for t in trials}
+    _draw_points(axes, trials, lambda trial: heights[trial.number], size=7)
     for i, trial in enumerate(trials):
-        if trial.number == shipped and trial.error is not None:
-            axes.plot(i, min(100 * trial.error, high), "o", **{**RING, "markersize": 13})
+        if trial.error is not None and 100 * trial.error > high:
+            note = f"↑\n{100 * trial.error:.3g}"
+            axes.annotate(note, (i, high + margin), xytext=(0, -2), va="top", fontsize=7, **NOTE)
+        elif trial.number == shipped:
+            axes.plot(i, heights[trial.number], "o", **{**RING, "markersize": 13})
     axes.set_ylabel("error (%)", fontsize=11)
     axes.grid(axis="y", alpha=0.3)
+
+
+def _error_range(errors: Sequence[float]) -> tuple[float, float]:
+    """From the lowest error to the highest that is no more than four times as far from it as the median."""
+    low = min(errors)
+    reach = 4 * (statistics.median(errors) - low) or math.inf
+    return low, max(error for error in errors if error - low <= reach)
 
 
 def _shade_phases(axes: Axes, trials: Sequence[TrialPoint]) -> None:
@@ -180,7 +191,7 @@ def _draw_points(axes: Axes, trials: Sequence[TrialPoint], height: Callable[[Tri
     for state in dict.fromkeys(trial.fit_state for trial in trials):
         color, marker = _LOOKS.get(state, _OTHER_LOOK)
         places = [i for i, trial in enumerate(trials) if trial.fit_state == state]
-        looks: dict[str, Any] = {"color": color, "markersize": size, "markeredgecolor": "white", "zorder": 3}
+        looks: dict[str, Any] = {"color": color, "markersize": size, "markeredgecolor": "white", "zorder": 4}
         axes.plot(places, [height(trials[i]) for i in places], marker, label=state.replace("_", " "), **looks)
 
 
@@ -190,7 +201,7 @@ def _number_trials(axes: Axes, trials: Sequence[TrialPoint], scale: _Scale, ship
     for i, trial in enumerate(trials):
         height, note = scale.height(trial.value), str(trial.number)
         if trial.number == shipped and trial.value is not None:
-            note += f"\nshipped {trial.value:.4g}"
+            note += f"\nshipped\n{trial.value:.4g}"
             axes.plot(i, height, "o", label=f"trial {shipped}, shipped", **RING)
         elif height != trial.value:
             note += "\nno value" if trial.value is None else f"\n{trial.value:.3g}"

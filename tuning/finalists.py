@@ -1,0 +1,107 @@
+"""The models that are compared: each from raw inputs to logits, and in the form in which it is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from models.baseline_scaling import PixelScaling
+from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, PARAMS, build_hand_made
+from models.pretrained import IMAGE_SHAPE, PretrainedBaseline
+from models.train_stand_in import build as build_stand_in
+from tuning.baseline_reading import BaselineReading, read_baseline
+from tuning.data import TrainingData
+from tuning.engine.stopping import StopRule
+from tuning.engine.training import Engine, TrainingPlan
+from tuning.networks import Logits, keras_logits
+from tuning.result import BASELINE, HAND_MADE, TUNED
+from tuning.tracking_files import Graph, keras_graph, scaled_graph
+from tuning.trial_run import input_format
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A model ready to be scored on any raw inputs of the data set."""
+
+    name: str
+    kind: str
+    logits: Callable[[NDArray[Any]], Logits]
+    n_params: int
+    train_secs: float = 0.0
+    note: str = ""
+    params: Mapping[str, float] | None = None
+    network: keras.Model | None = None  # None for a module whose file holds no layers
+    graph: Graph | None = None  # None where the model cannot be saved
+    best_epoch: int = 0
+    may_have_seen: str = ""
+    reading: BaselineReading | None = None  # of a pretrained model
+
+
+def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
+    """The best trial's model, with the weights that were scored."""
+    return keras_finalist("tuned", TUNED, model, train_secs, params=params)
+
+
+def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
+    """Train the hand-made model as a practitioner would: Adam's defaults, batch 32, five epochs, no tuning."""
+    model = build_hand_made(input_format(dataset), dataset.n_classes, seed)
+    all_epochs = StopRule(patience=N_EPOCHS, min_epochs=N_EPOCHS)
+    plan = TrainingPlan(LEARNING_RATE, seed, N_EPOCHS, batch_size=BATCH_SIZE, ema_momentum=0.0, stop=all_epochs)
+    trained = engine.train(model, plan)
+    note = f"best of {N_EPOCHS} epochs by validation loss"
+    params = {**PARAMS, "learning_rate": LEARNING_RATE, "seed": seed}
+    finalist = keras_finalist("hand-made", HAND_MADE, model, trained.train_secs, note, params)
+    return replace(finalist, best_epoch=trained.best_epoch)
+
+
+def keras_finalist(
+    name: str,
+    kind: str,
+    model: keras.Model,
+    train_secs: float,
+    note: str = "",
+    params: Mapping[str, float] | None = None,
+) -> Finalist:
+    """A trained Keras model from raw inputs to logits."""
+    logits, graph = keras_logits(model), keras_graph(model)
+    return Finalist(name, kind, logits, model.count_params(), train_secs, note, params, model, graph)
+
+
+def baseline_finalist(baseline: PretrainedBaseline, data: TrainingData, seed: int = 0) -> Finalist:
+    """The pretrained baseline, read as it was trained; its name and its note say where it stands in for TF-GAN's."""
+    reading = read_baseline(baseline, data, seed)
+    stand_in = f"stand-in for TF-GAN's classifier: {baseline.note}; " if baseline.is_stand_in else ""
+    return Finalist(
+        baseline.name,
+        BASELINE,
+        reading.logits,
+        baseline.n_params,
+        note=f"{stand_in}{baseline.may_have_seen}; {reading.sweep.sentence()}",
+        # Its layers alone: the weights that are scored are saved.
+        network=build_stand_in() if baseline.is_stand_in else None,
+        graph=baseline_graph(baseline, reading, data),
+        may_have_seen=baseline.may_have_seen,
+        reading=reading,
+    )
+
+
+def baseline_graph(baseline: PretrainedBaseline, reading: BaselineReading, data: TrainingData) -> Graph | None:
+    """The baseline as it is read, from raw inputs; None where the module cannot be saved."""
+    if baseline.graph is None:
+        return None
+    offset, divisor = _scaling_of_raw(reading.scaling, data)
+    from_logits = reading.sweep.outputs == "logits"
+    return scaled_graph(baseline.graph, offset, divisor, IMAGE_SHAPE, from_logits=from_logits)
+
+
+def _scaling_of_raw(scaling: PixelScaling, data: TrainingData) -> tuple[Any, Any]:
+    """Offset and divisor for raw inputs, which are pixels where they are bytes."""
+    if data.train.inputs.dtype == np.uint8:
+        return scaling.offset, scaling.divisor
+    pixels_each = 255 * np.asarray(data.scaling.scale, np.float32)
+    return data.scaling.offset + scaling.offset / pixels_each, scaling.divisor / pixels_each

@@ -1,0 +1,84 @@
+"""The description of each run in MLflow, as markdown: why it was tried and what it showed. Read from a trial alone."""
+
+from __future__ import annotations
+
+from optuna.trial import FrozenTrial
+
+from tuning.result import BASELINE, HAND_MADE, ModelResult, SearchResult
+from tuning.settings import Objective
+from tuning.strategy.history import Outcome
+from tuning.trial_attrs import VALUE_STDERR, decision_of, outcome_of
+
+_WHAT = {
+    BASELINE: "The **pretrained baseline**: trained by others, only evaluated here.",
+    HAND_MADE: "The **hand-made model**: one hidden layer and Adam's defaults, as one would write it without tuning.",
+}
+
+_ENDED = {
+    Outcome.PRUNED: "was pruned",
+    Outcome.KILLED: "was killed",
+    Outcome.OUT_OF_MEMORY: "ran out of memory",
+}
+
+
+def trial_note(trial: FrozenTrial, base: FrozenTrial | None, goal: Objective) -> str:
+    """Why a trial was tried, what it changed, and what it showed when it ended.
+
+    Args:
+        trial: It has ended.
+        base: The trial from which it was an experiment.
+        goal: The objective.
+    """
+    decision = decision_of(trial)
+    phase, move = str(decision.get("phase", "not decided by the strategy")), str(decision.get("move", ""))
+    origin = "" if base is None else f" from trial {base.number}"
+    rows = [
+        ("Experiment", f"{phase}{': ' if move else ''}{move}{origin}"),
+        ("Why it was tried", str(decision.get("reason", "it was enqueued"))),
+        ("What it changed", _change(trial, base)),
+        ("What it showed", _shown(trial, base, goal)),
+        ("Its fit", str(trial.user_attrs.get("diagnosis", {}).get("sentence", ""))),
+        ("Why its training stopped", str(trial.user_attrs.get("stop_reason", ""))),
+    ]
+    return "\n\n".join([f"### Trial {trial.number}", *(f"**{name}:** {value}." for name, value in rows if value)])
+
+
+def model_note(model: ModelResult, result: SearchResult) -> str:
+    """What a compared model is, how good on the test set, how it differs from the tuned one, and its loss."""
+    numbers, interval = model.evaluation, model.evaluation.accuracy_interval
+    tuned = f"The **tuned model**: trial {result.best_trial}, with the weights of its best epoch."
+    paired = result.paired.get(model.name)
+    sentences = [paired.sentence("the tuned model", model.name)] if paired else result.sentences()
+    lines = [
+        f"### {model.name}",
+        _WHAT.get(model.kind, tuned),
+        f"**Test set** ({numbers.n_examples} examples): accuracy {100 * numbers.accuracy:.2f} % (95 % interval "
+        f"{100 * interval.low:.2f} to {100 * interval.high:.2f}), cross-entropy {numbers.nll:.4f}, "
+        f"at its best temperature {numbers.nll_calibrated:.4f}, expected calibration error {numbers.ece:.4f}.",
+        *(f"**Is the difference real?** {sentence}." for sentence in sentences),
+        *(f"**Can its loss be trusted?** {sentence}." for sentence in model.loss_sentences()),
+        *([f"**Note:** {model.note}."] if model.note else []),
+    ]
+    return "\n\n".join(lines)
+
+
+def _change(trial: FrozenTrial, base: FrozenTrial | None) -> str:
+    if base is None:
+        return ", ".join(f"{name} {value:g}" for name, value in trial.params.items())
+    moved = [name for name, value in trial.params.items() if base.params.get(name, value) != value]
+    changes = [f"{name} {base.params[name]:g} -> {trial.params[name]:g}" for name in moved]
+    return ", ".join(changes) or "nothing but the seed"
+
+
+def _shown(trial: FrozenTrial, base: FrozenTrial | None, goal: Objective) -> str:
+    outcome = outcome_of(trial)
+    if outcome is not Outcome.COMPLETE or trial.value is None:
+        why = str(trial.user_attrs.get("outcome_reason", ""))
+        return f"no value, it {_ENDED.get(outcome, outcome.replace('_', ' '))}: {why}"
+    stderr = trial.user_attrs.get(VALUE_STDERR)
+    error = "" if stderr is None else f" (standard error {stderr:.2g})"
+    if base is None or base.value is None:
+        return f"{goal.name} {trial.value:.4f}{error}"
+    gain = (trial.value - base.value) * (1 if goal.maximize else -1)
+    verdict = f"{abs(gain):.4f} {'better' if gain > 0 else 'worse'} than" if gain else "as good as"
+    return f"{goal.name} {trial.value:.4f}{error}, {verdict} trial {base.number} ({base.value:.4f})"

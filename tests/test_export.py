@@ -18,6 +18,7 @@ from tests.made_study import MadeTrial, make_study, train_weights
 from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.export import export
+from tuning.likeness import FILE_NAME
 from tuning.settings import study_dir
 from tuning.study_store import open_storage
 
@@ -67,7 +68,7 @@ def test_every_format_gives_what_was_scored(here: Path, tmp_path: Path, capsys: 
     text, result = exported(["--study", "made", *ALL], tmp_path / "out", capsys)
     files = {each["file"]: each for each in result["export"]["files"]}
     assert ["model.keras", "saved_model", "model.tflite", "model-8bit.tflite", "model.onnx"] == list(files)
-    assert {*files, "result.json", "overfit-backoff.json", "training-statistics.npz"} <= {
+    assert {*files, "result.json", "overfit-backoff.json", FILE_NAME} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
     assert ["out"] == [path.name for path in tmp_path.iterdir()]
@@ -141,11 +142,10 @@ def test_a_full_disk_or_a_kill_leaves_no_half_export(here: Path, capsys: pytest.
     done = started(limited + run, here).communicate()[1]
     assert 1 == done.count("\n"), done
     assert "cannot be written" in done
-    killed = started(run, here)
-    while killed.poll() is None and not (here / "exports" / ".made.partial" / "model.keras").exists():
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    with started(run, here) as killed:
+        while killed.poll() is None and not (here / "exports" / ".made.partial" / "model.keras").exists():
+            time.sleep(0.01)
+        killed.send_signal(signal.SIGKILL)
     assert before == {path: path.stat().st_mtime_ns for path in target.iterdir()}
     assert (here / "exports" / ".made.partial").is_dir(), "killed too late"
     assert 0 == cli.run(export, ["--study", "made", "--force", "--format", "savedmodel"])

@@ -99,9 +99,19 @@ def _write(serving: keras.Model, format: Format, folder: Path) -> None:
     elif format == SAVED_MODEL:
         serving.export(path, verbose=False)
     elif format == ONNX:
+        _make_constants(serving)
         serving.export(path, format="onnx", verbose=False)
     else:
         path.write_bytes(_tflite(serving, is_quantized=format.is_quantized))
+
+
+def _make_constants(model: keras.Model) -> None:
+    """Keep the numbers of normalizing layers as arrays: tf2onnx takes a tensor there for one more input of the model."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _make_constants(layer)
+        elif isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
 def _tflite(serving: keras.Model, *, is_quantized: bool) -> bytes:

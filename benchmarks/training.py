@@ -251,13 +251,20 @@ def _whole(made: list[Arm], make: Callable[[], Arm], n_epochs: int) -> None:
 
 @click.command()
 @click.option("--epochs", default=2, show_default=True, help="Measured epochs a case, after the first one.")
-@click.option("--peers/--no-peers", default=True, show_default=True, help="KerasTuner and scikit-learn too.")
-def main(epochs: int, peers: bool) -> None:
+@click.option(
+    "--tables",
+    type=click.Choice(["both", "engine", "peers"]),
+    default="both",
+    show_default=True,
+    help="What to measure.",
+)
+def main(epochs: int, tables: str) -> None:
     """Measure and print the tables."""
     data = Data.load(os.environ["TUNING_MNIST"])
     print(f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}, {epochs} epochs each")
-    engine_table(data, epochs)
-    if peers:
+    if tables != "peers":
+        engine_table(data, epochs)
+    if tables != "engine":
         peers_table(data, epochs + 1)
 
 

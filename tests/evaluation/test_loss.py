@@ -63,6 +63,7 @@ def test_unscaled_inputs_are_told_with_their_evidence(report_at: Callable[[float
     assert report.loss_share_on_errors > 0.999
     assert {"probabilities, clipped", "softmax of probabilities"} <= set(report.ruled_out)
     assert "network trained on inputs of a smaller scale;" in report_at(30.0).sentence
+    assert report.sentence.endswith(f"; probabilities could cost {report.bounds[0].high:.3g} at most")
 
 
 def test_a_known_scaling_is_named(examples: tuple[NDArray[np.float64], NDArray[np.intp]]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tuning.evaluation.bounds import loss_bounds
 from tuning.evaluation.metrics import Interval
 from tuning.evaluation.readings import CLIPPED, DIVIDED, LOGITS, TWICE
 
@@ -155,11 +156,13 @@ def _uninformed(facts: LossFacts) -> str:
 def _unscaled(facts: LossFacts) -> str:
     low, high = _PIXEL_TEMPERATURES
     guess = "[0, 1] or [-1, 1]" if low < facts.temperature < high else "a smaller scale"
+    most = max(bound.high for bound in loss_bounds(facts.n_classes, 1 - facts.error) if bound.high is not None)
+    ruled_out = f"; probabilities could cost {most:.3g} at most" if facts.nll > most else ""
     return (
         f"the logits are {facts.temperature:.3g} times too large, as inputs that are not scaled make them in a network "
         f"trained on inputs of {facts.trained_for or guess}; divided by that, the loss falls from {facts.nll:.3g} to "
         f"{facts.nll_calibrated:.3g} nats with the same answers "
-        f"({100 * facts.loss_share_on_errors:.0f} % of it sat on the {100 * facts.error:.2g} % errors)"
+        f"({100 * facts.loss_share_on_errors:.0f} % of it sat on the {100 * facts.error:.2g} % errors){ruled_out}"
     )
 
 

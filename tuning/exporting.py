@@ -106,7 +106,7 @@ def _write(serving: keras.Model, format: Format, folder: Path) -> None:
 
 
 def _make_constants(model: keras.Model) -> None:
-    """Keep the numbers of normalizing layers as arrays: tf2onnx takes a tensor there for one more input of the model."""
+    """Keep the numbers of normalizing layers as arrays: tf2onnx would take a tensor there for another input."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _make_constants(layer)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.mlp import InputFormat, build_mlp
-from tuning import exporting
+from tuning import exporting, round_trip
 from tuning.errors import ExportError
 
 INPUTS = np.random.default_rng(0).integers(0, 256, (8, 4, 4), dtype=np.uint8)
@@ -28,7 +28,7 @@ def test_an_export_replaces_an_earlier_one(model: keras.Model, tmp_path: Path) -
     assert {"model.keras", "saved_model", "overfit-backoff.json"} == {
         path.name for path in (tmp_path / "out").iterdir()
     }
-    assert exported.max_difference <= exporting.TOLERANCE
+    assert exported.max_difference <= round_trip.TOLERANCE
     assert len(INPUTS) == exported.n_checked
 
 
@@ -37,7 +37,7 @@ def test_a_difference_fails_and_leaves_the_earlier_export(
 ) -> None:
     """With a tolerance that nothing can meet, the old files stay and no half export remains."""
     exporting.export_model(model, tmp_path / "out", INPUTS, {"study": "first"})
-    monkeypatch.setattr(exporting, "TOLERANCE", -1.0)
+    monkeypatch.setattr(round_trip, "TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="differs from the scored model"):
         exporting.export_model(model, tmp_path / "out", INPUTS, {"study": "second"})
     assert ["out"] == [path.name for path in tmp_path.iterdir()]

@@ -109,7 +109,8 @@ def calibrated(image: NDArray[np.uint8], here: Path) -> float:
     about = (here / "exports/mine/overfit-backoff.json").read_text()
     temperature = float(re.findall(r'"temperature": ([\d.]+)', about)[0])
     model = keras.models.load_model(here / "exports/mine/model.keras")
-    logits = np.asarray(keras.Model(model.input, model.get_layer("probabilities").input)(image[np.newaxis]), float)[0]
+    before = keras.Model(model.input, model.get_layer("temperature").input)
+    logits = np.asarray(before(image[np.newaxis]), float)[0]
     weights = np.exp((logits - logits.max()) / temperature)
     return float(weights.max() / weights.sum())
 

@@ -1,4 +1,4 @@
-"""`python -m tuning.export --study NAME`: export the best model of a study again, at any time."""
+"""`python -m tuning.export --study NAME`: a trial's model as files that are used without this project."""
 
 from __future__ import annotations
 
@@ -9,11 +9,35 @@ from pathlib import Path
 import click
 
 from tuning import cli
-from tuning.errors import StudyError
+from tuning.data import Dataset, load_dataset
+from tuning.errors import SettingsError, StudyError
+from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages, formats_of
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--study", required=True, metavar="NAME", help="Name of the study. Example: --study my-digits")
+@click.option("--study", metavar="NAME", default=None, help="Name of the study. Example: --study my-digits")
+@click.option(
+    "--trial",
+    type=int,
+    metavar="K",
+    default=None,
+    show_default="the best one, confirmed at the study's end",
+    help="Another trial. Example: --trial 7",
+)
+@click.option("--smallest", is_flag=True, help="The smallest network that is not worse by 10 %. Example: --smallest")
+@click.option("--run", metavar="ID", default=None, help="The trial of an MLflow run. Example: --run 4d3aef20c1b84e0f")
+@click.option(
+    "--format",
+    "names",
+    metavar=FORMAT_NAMES,
+    default=",".join(each.name for each in DEFAULT_FORMATS),
+    help="File formats. Example: --format keras,tflite,onnx",
+)
+@click.option(
+    "--quantize", is_flag=True, help="Also TFLite with weights in 8 bits. Example: --format tflite --quantize"
+)
+@click.option("--logits", is_flag=True, help="Raw logits instead of calibrated probabilities. Example: --logits")
+@click.option("--force", is_flag=True, help="Replace an earlier export. Example: --force")
 @click.option(
     "--data",
     metavar="NAME|FILE.npz",
@@ -22,58 +46,79 @@ from tuning.errors import StudyError
     help="Where the study's data is now, if it was a file that moved. Example: --data my.npz",
 )
 @cli.storage_option
-@cli.export_dir_option
-def export(study: str, data: str | None, storage: str | None, export_dir: Path | None) -> None:
-    """Export the best model of a study: model.keras and saved_model/, raw inputs in, probabilities out."""
+@click.option(
+    "--tracking-uri",
+    metavar="URI",
+    default=None,
+    show_default="mlflow.db here",
+    help="MLflow store of --run. Example: --tracking-uri http://127.0.0.1:5000",
+)
+@click.option(
+    "--export-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    show_default="exports/STUDY, or exports/STUDY-trial-K",
+    help="Folder of the exported model. Example: --export-dir best-model",
+)
+def export(
+    study: str | None,
+    trial: int | None,
+    smallest: bool,
+    run: str | None,
+    names: str,
+    quantize: bool,
+    logits: bool,
+    force: bool,
+    data: str | None,
+    storage: str | None,
+    tracking_uri: str | None,
+    export_dir: Path | None,
+) -> None:
+    """Export a trial's model: raw inputs in, calibrated probabilities out, each file read back and compared."""
+    formats = formats_of(names, quantize=quantize)
+    check_packages(formats)
     root = Path.cwd()
-    target = (export_dir or root / "exports" / study).absolute()
-    exported = export_best(root, study, data, storage, target)
-    print(f"Exported the best model of {study} to {os.path.relpath(target)}: {', '.join(exported)}")
+    if (trial is not None) + smallest + (run is not None) > 1:
+        raise SettingsError("`--trial`, `--smallest` and `--run` each name a trial: give one of them.")
+    if run is not None:
+        from tuning.tracking_lookup import find_trial  # MLflow takes seconds to import
 
+        study, trial = find_trial(root, tracking_uri, run, study)
+    if study is None:
+        raise SettingsError("`--study` must name a study, or `--run` an MLflow run of one.")
 
-def export_best(root: Path, name: str, data: str | None, storage: str | None, target: Path) -> tuple[str, ...]:
-    """Load a study's best weights and export them; returns the names of the files.
+    from tuning.export_choice import chosen_trial, fingerprint_of  # Optuna: only after the options were parsed
+    from tuning.export_target import check_target
+    from tuning.settings import study_dir
+    from tuning.study_store import DATA_ARGUMENT, SHIPPED_TRIAL, load_study
 
-    Raises:
-        SearchError: If the study, its data or its weights are not there, or the target is not ours to replace.
-    """
-    from tuning.study_store import (  # Optuna: only after the options were parsed
-        DATA_ARGUMENT,
-        FINGERPRINT,
-        SHIPPED_TRIAL,
-        load_study,
-    )
-
-    found = load_study(root, name, storage)
-    if not any(trial.state.name == "COMPLETE" for trial in found.get_trials(deepcopy=False)):
-        raise StudyError(f"The study {name!r} has no complete trial yet: resume it with `python -m tuning.search`.")
-    fingerprint = found.user_attrs[FINGERPRINT]
-
-    from tuning.data import load_dataset
-
-    dataset = load_dataset(data or found.user_attrs[DATA_ARGUMENT], seed=fingerprint["seed"], environ=os.environ)
-    if dataset.digest != fingerprint["data digest"]:
-        raise StudyError(f"The study {name!r} was run on other data than {dataset.source}: name its data with --data.")
+    found = load_study(root, study, storage)
+    fingerprint = fingerprint_of(found)
+    chosen = chosen_trial(found, trial, smallest=smallest)
+    is_shipped = chosen.number == found.user_attrs.get(SHIPPED_TRIAL, chosen.number)
+    folder_name = study if is_shipped else f"{study}-trial-{chosen.number}"
+    target = (export_dir or root / "exports" / folder_name).absolute()
+    check_target(target, force=force)
+    dataset = _dataset(data or found.user_attrs[DATA_ARGUMENT], fingerprint["seed"], fingerprint["data digest"], study)
 
     cli.import_tensorflow()
-    from tuning.evaluation.calibration import fit_temperature
-    from tuning.export_target import TEMPERATURE, check_target
-    from tuning.exporting import export_model
-    from tuning.likeness import likeness_of
-    from tuning.networks import best_model, keras_logits
-    from tuning.settings import study_dir
+    from tuning.export_study import Wanted, export_trial, recorded
+    from tuning.export_table import export_text
     from tuning.weights import WeightStore
 
-    check_target(target)
-    number = found.user_attrs.get(SHIPPED_TRIAL, found.best_trial.number)  # before the study's end: the best so far
-    best = found.get_trials(deepcopy=False)[number]
-    model = best_model(dataset, best.params, fingerprint["seed"])
-    WeightStore(study_dir(root, name) / "weights").load(best.number, model)
-    validation = dataset.validation
-    temperature = fit_temperature(keras_logits(model)(validation.inputs), validation.labels)
-    about = {"study": name, "trial": best.number, "params": best.params, "data_sha256": dataset.digest}
-    about[TEMPERATURE] = temperature
-    return export_model(model, target, validation.inputs[:1000], about, likeness_of(dataset)).files
+    folder = study_dir(root, study)
+    about = recorded(folder, study, chosen)
+    trips = export_trial(chosen, dataset, WeightStore(folder / "weights"), target, about, Wanted(formats, logits))
+    print(export_text(trips))
+    files = ", ".join(trip.file for trip in trips)
+    print(f"Exported trial {chosen.number} of {study} to {os.path.relpath(target)}: {files}")
+
+
+def _dataset(name: str, seed: int, digest: str, study: str) -> Dataset:
+    dataset = load_dataset(name, seed=seed, environ=os.environ)
+    if dataset.digest != digest:
+        raise StudyError(f"The study {study!r} was run on other data than {dataset.source}: name its data with --data.")
+    return dataset
 
 
 if __name__ == "__main__":

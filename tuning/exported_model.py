@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.errors import ExportError, SettingsError
-from tuning.export_target import MARK, TEMPERATURE
+from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE
 from tuning.likeness import Likeness
 
 
@@ -25,14 +25,17 @@ class ExportedModel:
 
     Args:
         folder: Where it was read from.
-        model: The Keras model, from raw inputs to probabilities.
-        temperature: Fitted on the validation examples of the study; 1 in an export that has none.
+        model: The Keras model, from raw inputs to probabilities or to logits.
+        temperature: Fitted on the validation examples of the study; 1 in an export that has none. Probabilities have it
+            inside.
+        gives_logits: Whether the model was exported with `--logits`.
         likeness: What its training images look like; None in an export that has no such statistics.
     """
 
     folder: Path
     model: Any
     temperature: float
+    gives_logits: bool
     likeness: Likeness | None
 
     @classmethod
@@ -46,7 +49,8 @@ class ExportedModel:
         try:
             about = json.loads((folder / MARK).read_text(encoding="utf-8"))
             temperature = float(about.get(TEMPERATURE, 1.0))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            outputs = (PROBABILITIES, LOGITS).index(about[OUTPUTS])
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise ExportError(f"{folder / MARK} is damaged ({error}): export the model again.") from error
         import keras
 
@@ -55,7 +59,7 @@ class ExportedModel:
         except Exception as error:  # Keras raises whatever a damaged archive brings it to
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ExportError(f"{folder / 'model.keras'} cannot be loaded ({reason}): export it again.") from error
-        return cls(folder, model, temperature, likeness)
+        return cls(folder, model, temperature, bool(outputs), likeness)
 
     def check_takes(self, side: int) -> None:
         """Refuse a model that takes something other than square grey images of 0 to 255.
@@ -77,9 +81,10 @@ class ExportedModel:
             images: As the model takes them, shape (examples, ...).
         """
         inputs = images.reshape(-1, *self.model.input_shape[1:])
-        logarithms = np.log(np.maximum(np.asarray(self.model(inputs, training=False), np.float64), 1e-45))
-        # Of probabilities p at temperature 1 these are p^(1/T), normalised: the same as dividing the logits by T.
-        scaled = np.exp((logarithms - logarithms.max(axis=1, keepdims=True)) / self.temperature)
+        outputs = np.asarray(self.model(inputs, training=False), np.float64)
+        if not self.gives_logits:
+            return outputs
+        scaled = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / self.temperature)
         return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
 
 
@@ -92,7 +97,8 @@ def find_export(root: Path, folder: Path | None, study: str | None) -> Path:
     """
     if folder is not None and study is not None:
         raise SettingsError("`--model` and `--study` both name a model: give one of them.")
-    exports = {mark.parent.name: mark.parent for mark in (root / "exports").glob(f"*/{MARK}")}
+    found = (mark.parent for mark in (root / "exports").glob(f"*/{MARK}"))
+    exports = {each.name: each for each in found if not each.name.startswith(".")}  # hidden: being written
     known = ", ".join(sorted(exports)) or "none yet; `python -m tuning.search` makes one"
     if study is not None:
         if study not in exports:

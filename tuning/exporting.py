@@ -1,4 +1,4 @@
-"""Write the best model as `.keras` and SavedModel, raw inputs in, probabilities out; check it before saying so.
+"""Write a model's files, raw inputs in, calibrated probabilities out; check them before saying so.
 
 Preprocessing is the model's first layer and softmax its last, all of them standard layers, so the files load without
 this project. The folder is written aside and renamed: half an export is never taken for a whole one.
@@ -6,7 +6,9 @@ this project. The folder is written aside and renamed: half an export is never t
 
 from __future__ import annotations
 
-import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +18,107 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tuning.errors import ExportError
-from tuning.export_target import MARK, Exported, check_target
+from tuning.export_formats import DEFAULT_FORMATS, KERAS, ONNX, SAVED_MODEL, Format
+from tuning.export_target import MARK, OUTPUTS, PROBABILITIES, TEMPERATURE, Exported, check_target, written_aside
 from tuning.likeness import Likeness
 from tuning.result import write_json
-
-TOLERANCE = 1e-5  # of a probability: float32 rounding differs between two graphs of the same arithmetic
+from tuning.round_trip import check, differences
+from tuning.runtimes import load_file
 
 
 def export_model(
     model: keras.Model, folder: Path, inputs: NDArray[Any], about: dict[str, Any], likeness: Likeness | None = None
 ) -> Exported:
-    """Export a logits model with softmax inside, reload both files and compare them with the model.
+    """Export a logits model as `.keras` and SavedModel, reload both in this process and compare them with the model.
 
     Args:
         model: From raw inputs to logits.
         folder: Target; an earlier export there is replaced.
         inputs: Raw inputs for the comparison, shape (n, ...).
-        about: Written beside the files as JSON (study, trial, parameters, temperature).
+        about: Written beside the files as JSON; its temperature divides the logits, 1 without one.
         likeness: What the training images look like, written beside them too; None for data without images.
 
     Raises:
-        ExportError: If a reloaded model differs by more than `TOLERANCE`, or the folder cannot be written.
+        ExportError: If a reloaded model differs by more than the tolerance, or the folder cannot be written.
     """
     check_target(folder)
-    aside = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir(parents=True)
-        serving = keras.Model(model.input, keras.layers.Softmax(name="probabilities")(model.output), name="classifier")
-        serving.save(aside / "model.keras")
-        serving.export(aside / "saved_model", verbose=False)
-        difference = _largest_difference(serving, aside, inputs)
+    serving = serving_model(model, float(about.get(TEMPERATURE, 1.0)))
+    expected = np.asarray(serving(inputs, training=False))
+    with written_aside(folder) as aside:
+        write_files(serving, DEFAULT_FORMATS, aside)
+        found = {each: load_file(each, aside / each.file)(inputs) for each in DEFAULT_FORMATS}
+        for each, outputs in found.items():
+            check(each, outputs, expected, expected.argmax(axis=1))
+        difference = max(differences(outputs, expected)[0] for outputs in found.values())
         if likeness is not None:
             likeness.save(aside)
-        write_json(aside / MARK, {**about, "max_difference": difference, "n_checked": len(inputs)})
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-    except OSError as error:
-        raise ExportError(
-            f"The model cannot be written to {folder} ({error.strerror}): choose another --export-dir."
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return Exported(folder, ("model.keras", "saved_model"), difference, len(inputs))
+        facts = {OUTPUTS: PROBABILITIES, "max_difference": difference, "n_checked": len(inputs)}
+        write_json(aside / MARK, {**about, **facts})
+    return Exported(folder, tuple(each.file for each in DEFAULT_FORMATS), difference, len(inputs))
 
 
-def _largest_difference(serving: keras.Model, folder: Path, inputs: NDArray[Any]) -> float:
-    expected = np.asarray(serving(inputs, training=False))
-    saved_model = tf.saved_model.load(str(folder / "saved_model"))  # its variables live as long as this name
-    reloaded = {
-        "model.keras": keras.models.load_model(folder / "model.keras")(inputs, training=False),
-        "saved_model": saved_model.serve(inputs),
-    }
-    differences = {name: float(np.abs(np.asarray(got) - expected).max()) for name, got in reloaded.items()}
-    for name, difference in differences.items():
-        if not difference <= TOLERANCE:
-            raise ExportError(f"The reloaded {name} differs from the scored model by {difference:.2g} (> {TOLERANCE}).")
-    return max(differences.values())
+def serving_model(model: keras.Model, temperature: float | None) -> keras.Model:
+    """A model as it is used: from raw inputs, named `inputs`, to probabilities at a temperature.
+
+    Args:
+        model: From raw inputs to logits.
+        temperature: Divides the logits, > 0; None for the logits as they are.
+    """
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="inputs")
+    outputs = model(inputs, training=False)
+    if temperature is not None:
+        calibrated = keras.layers.Rescaling(1.0 / temperature, name="temperature")(outputs)
+        outputs = keras.layers.Softmax(name="probabilities")(calibrated)
+    return keras.Model(inputs, outputs, name="classifier")
+
+
+def write_files(serving: keras.Model, formats: Sequence[Format], folder: Path) -> None:
+    """Write a model into a folder, in every format.
+
+    Raises:
+        ExportError: If a converter refuses the model, or TensorFlow cannot write.
+    """
+    for each in formats:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what converters have to say of numpy and of themselves is not ours
+                _write(serving, each, folder)
+        except OSError:
+            raise
+        except Exception as error:  # converters raise whatever an operation brings them to
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ExportError(
+                f"{each.file} cannot be written ({reason}): leave {each.name} out of --format."
+            ) from error
+
+
+def _write(serving: keras.Model, format: Format, folder: Path) -> None:
+    path = folder / format.file
+    if format == KERAS:
+        serving.save(path)
+    elif format == SAVED_MODEL:
+        serving.export(path, verbose=False)
+    elif format == ONNX:
+        _make_constants(serving)
+        serving.export(path, format="onnx", verbose=False)
+    else:
+        path.write_bytes(_tflite(serving, is_quantized=format.is_quantized))
+
+
+def _make_constants(model: keras.Model) -> None:
+    """Keep the numbers of normalizing layers as arrays: tf2onnx would take a tensor there for another input."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _make_constants(layer)
+        elif isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+
+
+def _tflite(serving: keras.Model, *, is_quantized: bool) -> bytes:
+    """The model for the TFLite interpreter; quantized: weights in 8 bits, activations quantized as they come."""
+    with tempfile.TemporaryDirectory() as folder:
+        serving.export(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if is_quantized:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return bytes(converter.convert())

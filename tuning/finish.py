@@ -21,14 +21,13 @@ from tuning.export_target import Exported
 from tuning.mirror import read_end, shown_links, study_end, write_end
 from tuning.opening import Search, notes
 from tuning.repeats import seed_spread
-from tuning.result import Comparison, SearchResult, write_json
+from tuning.result import RESULT_FILE, Comparison, SearchResult, write_json
 from tuning.settings import PICTURES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.study_note import study_note
 from tuning.study_pictures import draw_study
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
 
-RESULT_FILE = "result.json"
 TEXT_FILE = "result.txt"  # the same as it was printed
 ARGUMENT_FILE = "argument.txt"
 

@@ -14,6 +14,7 @@ from tuning.export_target import Exported
 from tuning.repeats import SeedSpread
 
 BASELINE, HAND_MADE, TUNED = "baseline", "hand_made", "tuned"
+RESULT_FILE = "result.json"  # in a study's folder and in an export's
 MODELS = "models"  # folder inside a study's folder: each of them in MLflow's format, by its kind
 
 

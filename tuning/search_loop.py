@@ -128,8 +128,10 @@ class SearchLoop:
         self._to_mirror.append(event.number)
         best = best_of(self._study)
         self.view.ended(self._trials.frozen(event.number), best)
-        ranking = self.search.sampler.ranking(self._study)
-        self.search.weights.clean(self._study.get_trials(deepcopy=False), ranking[:_N_KEPT])
+        kept = self.search.sampler.ranking(self._study)[:_N_KEPT]
+        if smaller := self.search.sampler.smallest(self._study):  # for `tuning.export --smallest`
+            kept.append(smaller.configuration.number)
+        self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
         return True
 
     def _mirror(self) -> None:

@@ -79,7 +79,10 @@ def compare_and_export(
     hand_made, tuned = hand_made_finalist(engine, data, settings.seed), tuned_finalist(model, params, train_secs)
     finalists = [*rivals, hand_made, tuned]
     models, paired, test_logits = compare(finalists, data, test, settings.goal.metric)
-    graphs = {finalist.kind: finalist.graph for finalist in finalists}
+    graphs = {
+        each.kind: each.graph and each.graph.at(result.evaluation.temperature)
+        for each, result in zip(finalists, models, strict=True)
+    }
     save_models(graphs, data.validation.inputs[:2], data.n_classes, settings.study_dir / MODELS)
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}

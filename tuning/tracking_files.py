@@ -39,6 +39,10 @@ class Graph:
     logits: Callable[[Any], Any]
     weights: Any
 
+    def at(self, temperature: float) -> Graph:
+        """The same model with its logits divided by a temperature, > 0."""
+        return Graph(lambda inputs: self.logits(inputs) / temperature, self.weights)
+
 
 def keras_graph(model: Any) -> Graph:  # noqa: ANN401 - a keras.Model
     """A Keras model as a function of raw inputs; its variables and nothing else of it are saved."""

@@ -55,14 +55,14 @@ def first_epoch_secs(data: str, folder: Path) -> tuple[float, float]:
     return seen - begun, time.perf_counter() - seen
 
 
-def epochs() -> list[EpochMetrics]:
-    """A learning curve."""
-    return [EpochMetrics(*[0.5 + 0.5 / epoch] * 6) for epoch in range(1, _N_EPOCHS + 1)]
+def epochs(value: float) -> list[EpochMetrics]:
+    """A learning curve that falls to a value: a trial with a new best one is asked by the pruner but never pruned."""
+    return [EpochMetrics(*[value + 0.5 / epoch - 0.5 / _N_EPOCHS] * 6) for epoch in range(1, _N_EPOCHS + 1)]
 
 
 def findings(value: float) -> dict[str, Any]:
     """What a trial finds, of the usual size."""
-    curves = {name: [getattr(epoch, name) for epoch in epochs()] for name in EpochMetrics.__dataclass_fields__}
+    curves = {name: [getattr(epoch, name) for epoch in epochs(value)] for name in EpochMetrics.__dataclass_fields__}
     return {
         "fit_state": FitState.OVERFIT_CONFIDENCE.value,
         "crossed_border": True,
@@ -106,9 +106,9 @@ class Bookkeeping:
         begun = time.perf_counter()
         n_counted(self.study)
         number = self.trials.ask().number
-        for epoch, metrics in enumerate(epochs(), start=1):
-            self.trials.report(EpochReport(number, epoch, metrics))
         value = 1.0 / (number + 1)
+        for epoch, metrics in enumerate(epochs(value), start=1):
+            self.trials.report(EpochReport(number, epoch, metrics))
         self.trials.tell(TrialEnd(number, Outcome.COMPLETE, value=value, attrs=findings(value)))
         if best := best_of(self.study):
             self.weights.clean(self.study.get_trials(deepcopy=False), [best.number])

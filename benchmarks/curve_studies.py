@@ -15,13 +15,11 @@ search saw - best) / (median - best), in per cent. Which tasks are reported and 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import click
 import optuna
@@ -37,6 +35,7 @@ from benchmarks.arms import (
 )
 from benchmarks.curve_report import Trace, report
 from benchmarks.curve_tasks import DEVELOPMENT, REPORT
+from benchmarks.results import Results
 from benchmarks.tables import Replay, load
 from search_spaces import Lever, Role, SearchSpace
 from tuning.strategy.actions import Goal, Plan, Stop
@@ -50,8 +49,6 @@ _NO_RESULT = 100.0  # regret of the median configuration
 _OPTUNA_ARMS = ("start", "random", "TPE", "TPE + start", "GP + start")
 _REPETITIONS = {"GP + start": 5}
 _OTHER_REPETITIONS = 10
-
-_RESULTS = Path(__file__).with_name(".results") / "curve_studies.jsonl"
 
 
 def small_network(space: SearchSpace) -> SearchSpace:
@@ -77,6 +74,9 @@ class Cell:
     task: str
     arm: str
     repetition: int
+
+
+_RESULTS = Results.of("curve_studies", Cell)
 
 
 def trace_of_optuna_arm(runs: Sequence[Run], replay: Replay) -> Trace:
@@ -142,18 +142,6 @@ def cells(tasks: Sequence[str]) -> Iterator[Cell]:
                     yield Cell(task, arm, repetition)
 
 
-def kept(path: Path = _RESULTS) -> dict[Cell, dict]:
-    """The results so far; a line that was cut off by a kill is left out."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[Cell(**row["cell"])] = row["result"]
-    return found
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Compare samplers on learning-curve tables."""
@@ -170,16 +158,13 @@ def run(tasks: str, limit_secs: float) -> None:
     """Run what is missing."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    begun, known = time.monotonic(), kept()
+    begun, known = time.monotonic(), _RESULTS.kept()
     missing = [cell for cell in cells(_GROUPS[tasks]) if cell not in known]
-    _RESULTS.parent.mkdir(exist_ok=True)
-    with _RESULTS.open("a", encoding="utf-8") as file:
-        for n_done, cell in enumerate(missing):
-            if time.monotonic() - begun > limit_secs:
-                click.echo(f"{len(missing) - n_done} of {len(missing)} runs are left: run it again")
-                return
-            file.write(json.dumps({"cell": asdict(cell), "result": run_cell(cell)}) + "\n")
-            file.flush()
+    for n_done, cell in enumerate(missing):
+        if time.monotonic() - begun > limit_secs:
+            click.echo(f"{len(missing) - n_done} of {len(missing)} runs are left: run it again")
+            return
+        _RESULTS.keep(cell, run_cell(cell))
     click.echo("all is done")
 
 
@@ -188,7 +173,7 @@ def run(tasks: str, limit_secs: float) -> None:
 def show(tasks: str) -> None:
     """Print the tables as Markdown."""
     names = _GROUPS[tasks]
-    results = [(cell.task, result) for cell, result in kept().items() if cell.task in names]
+    results = [(cell.task, result) for cell, result in _RESULTS.kept().items() if cell.task in names]
     units = {name: float(load(name).secs.mean()) for name in names}
     click.echo(report(results, units, BUDGETS, _NO_RESULT))
 

@@ -14,13 +14,11 @@ Results are kept, one line an arm and study, in `benchmarks/.results/live.jsonl`
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -28,12 +26,11 @@ import numpy as np
 import optuna
 
 from benchmarks.live_report import live_tables
+from benchmarks.results import Results
 
 DATA = ("digits", "mnist5k")
 OURS = "ours"
 OTHERS = ("TPE + start", "KerasTuner BayesianOptimization", "KerasTuner Hyperband")
-
-_RESULTS = Path(__file__).with_name(".results") / "live.jsonl"
 
 
 @dataclass(frozen=True)
@@ -45,23 +42,14 @@ class Cell:
     arm: str
 
 
+_RESULTS = Results.of("live", Cell)
+
+
 def cells(data: tuple[str, ...], n_studies: int) -> Iterator[Cell]:
     """All arms of a study, ours first, before the next study."""
     for seed in range(n_studies):
         for name in data:
             yield from (Cell(name, seed, arm) for arm in (OURS, *OTHERS))
-
-
-def kept(path: Path = _RESULTS) -> dict[Cell, dict[str, Any]]:
-    """The results so far; a line that was cut off by a kill is left out."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[Cell(**row["cell"])] = row["result"]
-    return found
 
 
 def run_cell(cell: Cell, limit_secs: float) -> dict[str, Any]:
@@ -111,29 +99,26 @@ def main() -> None:
 def run(data: str | None, studies: int, limit_secs: float) -> None:
     """Run what is missing."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    begun, known = time.monotonic(), kept()
+    begun, known = time.monotonic(), _RESULTS.kept()
     missing = [cell for cell in cells((data,) if data else DATA, studies) if cell not in known]
-    _RESULTS.parent.mkdir(exist_ok=True)
     longest = 0.0
-    with _RESULTS.open("a", encoding="utf-8") as file:
-        for n_done, cell in enumerate(missing):
-            cell_begun = time.monotonic()
-            if cell_begun - begun + longest > limit_secs:
-                click.echo(f"{len(missing) - n_done} of {len(missing)} are left: run it again")
-                return
-            ours = known.get(Cell(cell.data, cell.seed, OURS), {})
-            known[cell] = run_cell(cell, ours.get("secs", float("inf")))
-            file.write(json.dumps({"cell": asdict(cell), "result": known[cell]}) + "\n")
-            file.flush()
-            longest = max(longest, time.monotonic() - cell_begun)
-            click.echo(f"{cell}: {known[cell]}")
+    for n_done, cell in enumerate(missing):
+        cell_begun = time.monotonic()
+        if cell_begun - begun + longest > limit_secs:
+            click.echo(f"{len(missing) - n_done} of {len(missing)} are left: run it again")
+            return
+        ours = known.get(Cell(cell.data, cell.seed, OURS), {})
+        known[cell] = run_cell(cell, ours.get("secs", float("inf")))
+        _RESULTS.keep(cell, known[cell])
+        longest = max(longest, time.monotonic() - cell_begun)
+        click.echo(f"{cell}: {known[cell]}")
     click.echo("all is done")
 
 
 @main.command()
 def show() -> None:
     """Print the tables as Markdown."""
-    known = kept()
+    known = _RESULTS.kept()
     for data in DATA:
         seeds = sorted({cell.seed for cell in known if cell.data == data})
         whole = [seed for seed in seeds if all(Cell(data, seed, arm) in known for arm in (OURS, *OTHERS))]

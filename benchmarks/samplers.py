@@ -10,12 +10,11 @@ saw. Results are kept, one line a run, in `benchmarks/.results/`, so that the wo
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -23,6 +22,7 @@ import numpy as np
 import optuna
 
 from benchmarks.arms import OPTUNA_ARMS, OURS, RANDOM_TWICE, regrets_of_optuna_arm, regrets_of_ours
+from benchmarks.results import Results
 from benchmarks.samplers_report import picture, tables
 from benchmarks.tables import DEVELOPMENT, FCNET, HPOBENCH, Replay, load
 
@@ -31,8 +31,6 @@ BUDGETS = (5, 10, 20, 40, 60)
 # The Gaussian processes of Optuna need seconds a run, random search milliseconds.
 _REPETITIONS = {"GP": 6, "GP + start": 10, "random": 30, "TPE": 30, "TPE + start": 30, "CMA-ES + start": 20, "ours": 10}
 _ABLATION_REPETITIONS = 3
-
-_RESULTS = Path(__file__).with_name(".results") / "samplers.jsonl"
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,9 @@ class Cell:
     arm: str
     repetition: int
     noise: float
+
+
+_RESULTS = Results.of("samplers", Cell)
 
 
 def tasks_of(name: str, curves: Path | None) -> list[str]:
@@ -62,18 +63,6 @@ def cells(tasks: list[str], noise: float) -> Iterator[Cell]:
             for arm in arms:
                 if repetition < _REPETITIONS.get(arm, _ABLATION_REPETITIONS):
                     yield Cell(task, arm, repetition, noise)
-
-
-def kept(path: Path = _RESULTS) -> dict[Cell, dict[str, list[float]]]:
-    """The results so far; a line that was cut off by a kill is left out."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[Cell(**row["cell"])] = row["result"]
-    return found
 
 
 def run_cell(cell: Cell, curves: Path | None) -> dict[str, list[float]]:
@@ -109,18 +98,14 @@ def run(tasks: str, noise: float, curves: Path | None, arms: str, limit_secs: fl
     """Run what is missing."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    begun, known = time.monotonic(), kept()
+    begun, known = time.monotonic(), _RESULTS.kept()
     chosen = set(arms.split(";")) if arms else {*OPTUNA_ARMS, *OURS}
     missing = [each for each in cells(tasks_of(tasks, curves), noise) if each.arm in chosen and each not in known]
-    _RESULTS.parent.mkdir(exist_ok=True)
-    with _RESULTS.open("a", encoding="utf-8") as file:
-        for n_done, cell in enumerate(missing):
-            if time.monotonic() - begun > limit_secs:
-                click.echo(f"{len(missing) - n_done} of {len(missing)} runs are left: run it again")
-                return
-            row = {"cell": asdict(cell), "result": run_cell(cell, curves)}
-            file.write(json.dumps(row) + "\n")
-            file.flush()
+    for n_done, cell in enumerate(missing):
+        if time.monotonic() - begun > limit_secs:
+            click.echo(f"{len(missing) - n_done} of {len(missing)} runs are left: run it again")
+            return
+        _RESULTS.keep(cell, run_cell(cell, curves))
     click.echo("all is done")
 
 
@@ -133,7 +118,7 @@ def show(tasks: str, noise: float, curves: Path | None, picture_path: Path | Non
     """Print the tables as Markdown, and draw the means."""
     names = tasks_of(tasks, curves)
     regrets: dict[str, dict[str, list[list[float]]]] = {}
-    for cell, result in sorted(kept().items(), key=lambda item: item[0].repetition):
+    for cell, result in sorted(_RESULTS.kept().items(), key=lambda item: item[0].repetition):
         if cell.noise == noise and cell.task in names:
             for arm, row in result.items():
                 regrets.setdefault(arm, {}).setdefault(cell.task, []).append(row)

@@ -74,8 +74,9 @@ def smaller_sentence(
         return ""
     change = describe_change(space, best.point, smaller.configuration.point)
     values = f"{goal.monitor} {goal.show(smaller.configuration.loss)} instead of {goal.show(best.loss)}"
+    number = smaller.configuration.first_complete
     return (
-        f"trial {smaller.configuration.number} is smaller and not worse by {100 * margin:g} %: {change}, {values}; "
+        f"trial {number} is smaller and not worse by {100 * margin:g} %: {change}, {values}; "
         f"the difference is at most {smaller.worst:.2g} (one-sided 90 % interval)"
     )
 

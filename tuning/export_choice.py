@@ -13,7 +13,6 @@ from tuning.errors import SettingsError, StudyError
 from tuning.settings import OBJECTIVES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.strategy.evidence import configurations_of
-from tuning.strategy.history import Outcome
 from tuning.strategy.policy import smaller_of
 from tuning.study_store import FINGERPRINT, SHIPPED_TRIAL
 from tuning.trial_attrs import best_of, history_of
@@ -77,4 +76,4 @@ def _smallest(study: Study, trials: list[FrozenTrial], shipped: int) -> int:
             f"No trial of {study.study_name!r} is smaller than the shipped trial {shipped} and not worse by "
             f"{100 * DEFAULT_SHRINK:g} %: resume the study with --shrink and more trials, or name one with --trial."
         )
-    return next(run.number for run in smaller.configuration.runs if run.outcome is Outcome.COMPLETE)
+    return smaller.configuration.first_complete

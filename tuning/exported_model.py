@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from tuning.errors import ExportError, SettingsError
 from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE
@@ -84,8 +85,7 @@ class ExportedModel:
         outputs = np.asarray(self.model(inputs, training=False), np.float64)
         if not self.gives_logits:
             return outputs
-        scaled = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / self.temperature)
-        return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
+        return np.asarray(softmax(outputs / self.temperature, axis=1))
 
 
 def find_export(root: Path, folder: Path | None, study: str | None) -> Path:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 
 from tuning.strategy.actions import REPEAT, Phase
 from tuning.strategy.catch_up import MIN_EPOCHS, Incumbent, Verdict, judge
-from tuning.trial_attrs import VALUE_STDERR, decision_of, is_maximized
+from tuning.trial_attrs import VALUE_STDERR, best_of, decision_of, is_maximized
 
 
 class CatchUpPruner(BasePruner):
@@ -55,17 +55,10 @@ class CatchUpPruner(BasePruner):
         if decision.get("phase") in (Phase.CROSS_BORDER, Phase.SHRINK) or decision.get("move") == REPEAT:
             return None
         maximize = is_maximized(study)
-        best = _best_trial(study)
+        best = best_of(study)
         if best is None:
             return None
         return judge(_losses(trial, maximize), _incumbent(best, maximize), self._max_epochs, maximize=maximize)
-
-
-def _best_trial(study: Study) -> FrozenTrial | None:
-    try:
-        return study.best_trial
-    except ValueError:  # Optuna's way to say that no trial is complete
-        return None
 
 
 def _incumbent(best: FrozenTrial, maximize: bool) -> Incumbent:

@@ -159,7 +159,7 @@ class OverfitBackoffSampler(BaseSampler):
 
     def leader(self, study: Study) -> Leader | None:
         """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
-        return leader_of(self._history(study), self._space, self._plan_of(study))
+        return self._memo.leader(self._history(study), self._space, self._plan_of(study))
 
     def smallest(self, study: Study, margin: float | None = None) -> Smaller | None:
         """The smallest network tried that is not worse than the leader by a share of its value; None if there is none.
@@ -179,12 +179,12 @@ class OverfitBackoffSampler(BaseSampler):
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
         history = self._history(study)
-        leader = leader_of(history, self._space, self._plan_of(study))
+        leader = self._memo.leader(history, self._space, self._plan_of(study))
         found = [each for each in configurations_of(history.finished) if each.has_value]
         found.sort(key=lambda each: each.loss)
         if leader is not None:
             found.sort(key=lambda each: each.point != leader.configuration.point)
-        return [next(run.number for run in each.runs if run.outcome is Outcome.COMPLETE) for each in found]
+        return [each.first_complete for each in found]
 
     def _next(self, history: History, study: Study) -> Action:
         return self._memo.action(history, self._space, self._goal_of(study), self._plan_of(study))
@@ -246,12 +246,14 @@ class OverfitBackoffSampler(BaseSampler):
 class Memo:
     """What was computed before and would be computed again; it decides nothing and can be thrown away at any time.
 
-    A finished trial is immutable, so its record is kept; an action is a function of the history, so the last is kept.
+    A finished trial is immutable, so its record is kept; an action and a leader are functions of the history, so the
+    last ones are kept.
     """
 
     def __init__(self) -> None:
         self._records: dict[tuple[int, bool], TrialRecord | None] = {}
         self._last: tuple[History, Goal, Plan, Action] | None = None
+        self._last_leader: tuple[History, Plan, Leader | None] | None = None
 
     def history(self, trials: Sequence[FrozenTrial], space: SearchSpace, *, maximize: bool) -> History:
         """The strategy's history: every trial that is a point of the space."""
@@ -264,6 +266,13 @@ class Memo:
         if last is None or last[:3] != (history, goal, plan):
             last = self._last = (history, goal, plan, next_action(history, space, goal, plan))
         return last[3]
+
+    def leader(self, history: History, space: SearchSpace, plan: Plan) -> Leader | None:
+        """The strategy's leader: with the local model it costs a fit, and after each trial several ask for it."""
+        last = self._last_leader
+        if last is None or last[:2] != (history, plan):
+            last = self._last_leader = (history, plan, leader_of(history, space, plan))
+        return last[2]
 
     def _record(self, trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
         if not trial.state.is_finished():

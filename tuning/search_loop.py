@@ -130,7 +130,7 @@ class SearchLoop:
         self.view.ended(self._trials.frozen(event.number), best)
         kept = self.search.sampler.ranking(self._study)[:_N_KEPT]
         if smaller := self.search.sampler.smallest(self._study):  # for `tuning.export --smallest`
-            kept.append(smaller.configuration.number)
+            kept.append(smaller.configuration.first_complete)
         self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
         return True
 

@@ -35,6 +35,12 @@ def test_a_configuration_whose_runs_all_failed_has_no_loss() -> None:
     assert {0, 1} == configuration.seeds
 
 
+def test_the_first_run_that_gave_a_value_stands_for_its_configuration() -> None:
+    """The run that found the configuration may have failed, and has no weights."""
+    (found,) = configurations_of([run(3, 1.0, None), run(5, 1.0, 2.0, 1), run(7, 1.0, 1.0, 2)])
+    assert (3, 5) == (found.number, found.first_complete)
+
+
 def test_what_a_seed_does_to_all_is_no_noise() -> None:
     """Seed 1 adds 10 to every configuration: the noise is what is left, here nothing."""
     found = configurations_of(run(2 * i + s, float(i), i + 10.0 * s, s) for i in range(3) for s in range(2))

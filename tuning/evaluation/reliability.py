@@ -120,7 +120,7 @@ def brier(probabilities: NDArray[np.float64], labels: NDArray[np.integer], n_bin
     n, n_classes = probabilities.shape
     truth = np.zeros_like(probabilities)
     truth[np.arange(n), labels] = 1.0
-    cells = (_width_bins(probabilities, n_bins) + n_bins * np.arange(n_classes)).ravel()
+    cells = (width_bins(probabilities, n_bins) + n_bins * np.arange(n_classes)).ravel()
     sizes = np.bincount(cells)
     # A cell's size times its squared mean gap: no division by the empty cells.
     summed_gaps = np.bincount(cells, weights=(probabilities - truth).ravel())
@@ -149,10 +149,10 @@ def _chunks(n: int) -> list[int]:
 
 
 def _bins(confidence: NDArray[np.float64], n_bins: int, equal_mass: bool) -> NDArray[np.intp]:
-    return _mass_bins(confidence, n_bins) if equal_mass else _width_bins(confidence, n_bins)
+    return _mass_bins(confidence, n_bins) if equal_mass else width_bins(confidence, n_bins)
 
 
-def _width_bins(values: NDArray[np.float64], n_bins: int) -> NDArray[np.intp]:
+def width_bins(values: NDArray[np.float64], n_bins: int) -> NDArray[np.intp]:
     """Bins of equal width, each closed on the right; 0 belongs to the first."""
     return np.clip(np.ceil(values * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
 

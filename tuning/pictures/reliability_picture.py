@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tuning.evaluation.calibration import expected_calibration_error
 from tuning.evaluation.metrics import wilson_interval
+from tuning.evaluation.reliability import width_bins
 from tuning.pictures.scored import Scored
 from tuning.pictures.style import BLACK, BLUE, RED
 
@@ -35,7 +36,7 @@ class Bin:
 def reliability_bins(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> list[Bin]:
     """Ten bins of equal width over the confidence, empty ones left out."""
     confidence, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    at = np.clip(np.ceil(confidence * _N_BINS).astype(int) - 1, 0, _N_BINS - 1)
+    at = width_bins(confidence, _N_BINS)
     chosen = [at == i for i in range(_N_BINS)]
     return [Bin(int(c.sum()), float(confidence[c].mean()), int(is_right[c].sum())) for c in chosen if c.any()]
 

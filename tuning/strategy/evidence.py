@@ -68,6 +68,15 @@ class Configuration:
             return self.runs[0].outcome is Outcome.COMPLETE
         return any(run.outcome is Outcome.COMPLETE for run in self.runs)
 
+    @property
+    def first_complete(self) -> int:
+        """Number of the first run that gave a value, whose weights stand for the configuration.
+
+        Raises:
+            ValueError: If none did.
+        """
+        return min(run.number for run in self.runs if run.outcome is Outcome.COMPLETE)
+
     @cached_property
     def losses(self) -> Mapping[int, float]:
         """Seed index to loss, complete runs only; the mean where a seed ran more than once."""

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tuning.data import Dataset, load_dataset
+from tuning.task import Task
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -26,9 +27,9 @@ def sound() -> Arrays:
 def load(tmp_path: Path) -> Callable[..., Dataset]:
     """Saves arrays as a user's .npz file and loads that file."""
 
-    def save_and_load(arrays: Arrays, seed: int = 0) -> Dataset:
+    def save_and_load(arrays: Arrays, seed: int = 0, task: Task | None = None) -> Dataset:
         path = tmp_path / "own.npz"
         np.savez(path, **arrays)  # type: ignore[arg-type]
-        return load_dataset(str(path), seed=seed, environ={})
+        return load_dataset(str(path), seed=seed, environ={}, task=task)
 
     return save_and_load

@@ -92,7 +92,9 @@ def test_mnist_by_name_is_mnist_or_an_error(offline: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["mnits", "cifar10", "", "folder/"])
 def test_unknown_name_lists_the_known(name: str) -> None:
     """An unknown name is answered with the names there are."""
-    with pytest.raises(DataError, match=rf"one of mnist, mnist5k, digits or the path of an \.npz .* '{name}'"):
+    with pytest.raises(
+        DataError, match=rf"one of mnist, mnist5k, digits, diabetes or the path of an \.npz .* '{name}'"
+    ):
         find_source(name, environ={}, download_timeout_secs=1.0)
 
 

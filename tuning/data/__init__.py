@@ -7,7 +7,16 @@ data = load_dataset("mnist5k", seed=7, environ=os.environ)
 
 from tuning.data.dataset import Dataset, TrainingData, load_dataset
 from tuning.data.examples import Examples
-from tuning.data.scaling import InputScaling
+from tuning.data.scaling import InputScaling, TargetScaling
 from tuning.data.sealed import SealedTest, TestSetOpened
 
-__all__ = ["Dataset", "Examples", "InputScaling", "SealedTest", "TestSetOpened", "TrainingData", "load_dataset"]
+__all__ = [
+    "Dataset",
+    "Examples",
+    "InputScaling",
+    "SealedTest",
+    "TargetScaling",
+    "TestSetOpened",
+    "TrainingData",
+    "load_dataset",
+]

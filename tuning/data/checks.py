@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tuning.data.examples import Examples
+from tuning.data.labels import as_labels, check_test_labels, check_train_labels
 from tuning.errors import DataError
+from tuning.task import Task
 
 
-def check_arrays(arrays: Mapping[str, NDArray[Any]]) -> tuple[Examples, Examples | None]:
-    """Return the arrays as examples of uint8 or float32 inputs and int64 labels, once they are sound.
+def check_arrays(arrays: Mapping[str, NDArray[Any]], task: Task = Task.MULTICLASS) -> tuple[Examples, Examples | None]:
+    """Return the arrays as examples of uint8 or float32 inputs and labels in the form of their task, once sound.
 
     Args:
         arrays: x_train and y_train, perhaps x_test and y_test; any image or feature shape, any numeric dtype.
+        task: What the labels mean.
 
     Returns:
         The examples given for training, and those given for the test or None.
@@ -31,14 +34,15 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]]) -> tuple[Examples, Examples
     parts = ("train", "test") if "x_test" in arrays else ("train",)
     for part in parts:
         _check_inputs(f"x_{part}", arrays[f"x_{part}"])
-        _check_labels(f"y_{part}", arrays[f"y_{part}"])
+    labels = {part: as_labels(f"y_{part}", arrays[f"y_{part}"], task) for part in parts}
+    for part in parts:
         _check_lengths(part, arrays)
-    _check_classes(arrays["y_train"])
+    check_train_labels(labels["train"], task)
     if "test" in parts:
         _check_same_inputs(arrays["x_train"], arrays["x_test"])
-        _check_known_classes(arrays["y_train"], arrays["y_test"])
+        check_test_labels(labels["train"], labels["test"], task)
     dtype = _common_dtype([arrays[f"x_{part}"] for part in parts])
-    examples = [_as_examples(part, arrays, dtype) for part in parts]
+    examples = [Examples(_as_inputs(f"x_{part}", arrays, dtype), labels[part]) for part in parts]
     return examples[0], examples[1] if "test" in parts else None
 
 
@@ -85,39 +89,12 @@ def _check_inputs(key: str, inputs: NDArray[Any]) -> None:
         raise DataError(f"there must be data, but {key} has the shape {inputs.shape}: add examples.")
 
 
-def _check_labels(key: str, labels: NDArray[Any]) -> None:
-    if labels.ndim != 1:
-        raise DataError(
-            f"labels must be one class number an example, but {key} has the shape {labels.shape}: use "
-            "numpy.argmax(y, axis=1) for one-hot labels, y.ravel() for a column."
-        )
-    if labels.dtype.kind not in "iu":
-        raise DataError(
-            f"labels must be integers, but {key} is {labels.dtype}: use y.astype('int64') for whole numbers, "
-            "numpy.unique(y, return_inverse=True)[1] for names."
-        )
-
-
 def _check_lengths(part: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     n_inputs, n_labels = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
     if n_inputs != n_labels:
         raise DataError(
             f"every example must have one label, but x_{part} has {n_inputs} examples "
             f"and y_{part} {n_labels} labels: save them together, in the same order."
-        )
-
-
-def _check_classes(labels: NDArray[Any]) -> None:
-    classes = np.unique(labels)
-    if len(classes) < 2:
-        raise DataError(
-            f"there must be at least two classes, but y_train has only class {classes[0]}: "
-            "add examples of another class."
-        )
-    if classes[0] < 0 or classes[-1] >= len(classes):
-        raise DataError(
-            f"labels must be 0 to n-1 with examples of each, but y_train has {len(classes)} different ones "
-            f"from {classes[0]} to {classes[-1]}: renumber them by numpy.unique(y, return_inverse=True)[1]."
         )
 
 
@@ -134,19 +111,11 @@ def _check_same_inputs(train: NDArray[Any], test: NDArray[Any]) -> None:
         )
 
 
-def _check_known_classes(train_labels: NDArray[Any], test_labels: NDArray[Any]) -> None:
-    unseen = np.setdiff1d(test_labels, train_labels)
-    if len(unseen):
-        raise DataError(
-            f"classes of y_test must occur in y_train, but class {unseen[0]} does not: "
-            "add examples of it to train or leave it out of the test."
-        )
-
-
 def _common_dtype(inputs: Sequence[NDArray[Any]]) -> DTypeLike:
     """Return uint8 where the inputs are, or can be, pixels of 0 to 255, otherwise float32.
 
-    Wider whole numbers of one axis per example stay numbers: they are features (an age, a count), no pixels.
+    Wider whole numbers of one axis per example stay numbers: they are features (an age, a count) or tokens of a
+    sequence, no pixels. float32 holds each of them up to 2**24, and Keras' Embedding takes them so.
     """
     if all(array.dtype.kind == "b" or array.dtype == np.uint8 for array in inputs):
         return np.uint8
@@ -156,13 +125,13 @@ def _common_dtype(inputs: Sequence[NDArray[Any]]) -> DTypeLike:
     return np.float32
 
 
-def _as_examples(part: str, arrays: Mapping[str, NDArray[Any]], dtype: DTypeLike) -> Examples:
+def _as_inputs(key: str, arrays: Mapping[str, NDArray[Any]], dtype: DTypeLike) -> NDArray[Any]:
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is counted below
-        inputs = arrays[f"x_{part}"].astype(dtype, copy=False)
+        inputs = arrays[key].astype(dtype, copy=False)
     n_bad = inputs.size - np.count_nonzero(np.isfinite(inputs))
     if n_bad:
         raise DataError(
-            f"inputs must be finite in float32, but x_{part} has {n_bad} NaN or infinite values: "
+            f"inputs must be finite in float32, but {key} has {n_bad} NaN or infinite values: "
             "replace them or leave these examples out."
         )
-    return Examples(inputs, arrays[f"y_{part}"].astype(np.int64, copy=False))
+    return inputs

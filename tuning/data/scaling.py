@@ -40,6 +40,36 @@ class InputScaling:
             raise ValueError(f"scale must be positive, but got {self.scale}.")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class TargetScaling:
+    """The unit of the numbers that a regression predicts: value = mean + deviation * standardized value.
+
+    A network learns standardized values well, and its user wants the others: its last layer turns the one into the
+    other, and its loss is measured in deviations.
+
+    Args:
+        mean: of the training targets, shape (n_outputs,), in their unit.
+        deviation: their standard deviation, same shape, positive, in their unit.
+
+    Raises:
+        ValueError: a value is not finite or a deviation is not positive.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not (np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.deviation)) and np.all(self.deviation > 0)):
+            raise ValueError(f"mean and deviation must be finite, and deviation positive, but got {self}.")
+
+
+def target_scaling(targets: NDArray[np.float32]) -> TargetScaling:
+    """Return mean and standard deviation of the training targets, shape (N,) or (N, numbers)."""
+    columns = targets.reshape(len(targets), -1)
+    scaling = _feature_scaling(columns)
+    return TargetScaling(np.asarray(scaling.offset, np.float32), 1.0 / np.asarray(scaling.scale, np.float32))
+
+
 def input_scaling(inputs: NDArray[Any]) -> InputScaling:
     """Return the scaling that suits these training inputs.
 

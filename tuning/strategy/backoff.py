@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from search_spaces import Point, Role, SearchSpace
+from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome
@@ -72,6 +73,10 @@ class BackOff:
     def visited(self) -> set[Point]:
         """Points that have been tried so far in the replay."""
         return {trial.point for trial in self.trials.values()}
+
+    def blocked(self, taken: frozenset[Point]) -> Blocked:
+        """What must not be proposed while these points are being tried."""
+        return Blocked(self.visited | taken, ceiling_of(self.space, self.trials.values()))
 
     def is_regularized(self) -> bool:
         """Whether the incumbent has any regularization at all."""

@@ -8,10 +8,11 @@ far cheaper than at the largest network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
+from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome
@@ -93,7 +94,7 @@ def _after(
     last = trials[-1]
     if last.outcome is Outcome.COMPLETE and (last.crossed_border or last.state is None):
         return Crossing(last, len(trials), _crossing_reason(last))
-    visited = {trial.point for trial in trials} | pending
+    visited = Blocked({trial.point for trial in trials} | pending, ceiling_of(space, trials))
     at = _unregularized(last.point, space)
     if last.outcome is Outcome.DIVERGED or last.state is FitState.DIVERGED:
         lower = shifted(at, space, Role.NUISANCE, -1, visited)
@@ -106,10 +107,22 @@ def _after(
     trained = _trained(trials)
     if trained:
         return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), _end_reason(last))
-    smaller = shifted(at, space, Role.CAPACITY, -1, visited)
+    smaller = _smaller(at, space, visited)
     if smaller:
         return Climb(smaller, "lower capacity", f"{_without_value(last)}: a smaller network may give one")
     return Unreachable("no configuration could be trained")
+
+
+def _smaller(point: Point, space: SearchSpace, visited: Container[Point]) -> Point | None:
+    """The next smaller network that is not known to be too large, of the first capacity lever that has one."""
+    for j in space.indices(Role.CAPACITY):
+        lever, x = space.levers[j], point[j]
+        while (lower := lever.nearest(x - lever.first_step)) < x:
+            x = lower
+            candidate = (*point[:j], x, *point[j + 1 :])
+            if candidate not in visited:
+                return candidate
+    return None
 
 
 def _trained(trials: Sequence[Configuration]) -> list[Configuration]:
@@ -138,7 +151,7 @@ def _climb_reason(trial: Configuration) -> str:
     return f"the network does not overfit yet ({state}): raise capacity before any regularization"
 
 
-def shifted(point: Point, space: SearchSpace, role: Role, sign: int, visited: set[Point]) -> Point | None:
+def shifted(point: Point, space: SearchSpace, role: Role, sign: int, visited: Container[Point]) -> Point | None:
     """The point one first step further on the first lever of a role that has room; None if none has."""
     for j in space.indices(role):
         lever = space.levers[j]

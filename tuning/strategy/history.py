@@ -17,12 +17,14 @@ from tuning.strategy.diagnosis import FitState
 
 
 class Outcome(StrEnum):
-    """How a trial ended; five ways to end without a result are five different things."""
+    """How a trial ended; seven ways to end without a result are seven different things."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
     DIVERGED = "diverged"
     OUT_OF_MEMORY = "out_of_memory"
+    INFEASIBLE = "infeasible"  # refused before it was built: more weights or memory than allowed
+    TIMED_OUT = "timed_out"
     FAILED = "failed"
     KILLED = "killed"
     RUNNING = "running"
@@ -31,6 +33,11 @@ class Outcome(StrEnum):
     def counts(self) -> bool:
         """Whether the trial used up budget: a killed trial is tried again and leaves no trace in the decisions."""
         return self not in (Outcome.KILLED, Outcome.RUNNING)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the network was more than memory, time or the user allow: no larger one can do better."""
+        return self in (Outcome.OUT_OF_MEMORY, Outcome.INFEASIBLE, Outcome.TIMED_OUT)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import Point, SearchSpace
+from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.cost import assumed_costs, predicted_secs
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
@@ -17,7 +18,13 @@ from tuning.strategy.moves import Proposal
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
 _WHY = "the model expects the largest improvement there"
 _WHY_TIMED = "the model expects the largest improvement a second there"
-_HOPELESS = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)  # as bad as expected, or as the worst: stay away
+_HOPELESS = (  # as bad as expected, or as the worst: stay away
+    Outcome.PRUNED,
+    Outcome.DIVERGED,
+    Outcome.OUT_OF_MEMORY,
+    Outcome.INFEASIBLE,
+    Outcome.TIMED_OUT,
+)
 _MOST_HOPELESS = 30
 MODEL, GLOBAL_MODEL = "model", "global model"
 _ALIKE = 0.8  # share of the largest expected improvement that is as good
@@ -44,9 +51,10 @@ def propose(
     None where every point of the space was tried.
     """
     surrogate, incumbent, points = _fitted(space, found, pending)
-    blocked = {each.point for each in found} | pending
-    rng = np.random.default_rng([seed, len(blocked)])
-    is_global = (len(blocked) + 1) % GLOBAL_EVERY == 0
+    taken = {each.point for each in found} | pending
+    blocked = Blocked(taken, ceiling_of(space, found))
+    rng = np.random.default_rng([seed, len(taken)])
+    is_global = (len(taken) + 1) % GLOBAL_EVERY == 0
     best: Proposal | None = None
     for reach in (None,) if is_global else (_REACH, None):
         candidates = candidates_of(space, incumbent.point, reach, blocked, rng)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,7 +162,7 @@ def expected_improvement(surrogate: Surrogate, candidates: Sequence[Point], know
 
 
 def candidates_of(
-    space: SearchSpace, centre: Point, reach: float | None, blocked: set[Point], rng: np.random.Generator
+    space: SearchSpace, centre: Point, reach: float | None, blocked: Container[Point], rng: np.random.Generator
 ) -> list[Point]:
     """Untried grid points within a share of every lever's range round a centre; of the whole space for None."""
     grids = [

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from search_spaces import Point, Role
 from tuning.strategy.backoff import BackOff, first_sign, lever_order, moved_lever
+from tuning.strategy.border import shifted
+from tuning.strategy.ceiling import Blocked
+from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import Outcome
 from tuning.strategy.reaction import vertex
 
@@ -39,12 +42,25 @@ def next_experiment(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | N
         taken: Points of running trials, which are not proposed again.
         secs_of: Seconds of a training at each of some points; with it a poll is chosen by its gain per second.
     """
-    blocked = state.visited | taken
+    blocked = state.blocked(taken)
+    if slower := _after_divergence(state, blocked):
+        return slower
     proposal = _first(state, taken, secs_of) or next(_between_cycles(state, blocked), None)
     if proposal is None:
         state.start_cycle()
         proposal = _first(state, taken, secs_of)
     return proposal
+
+
+def _after_divergence(state: BackOff, blocked: Blocked) -> Proposal | None:
+    """What just diverged, once more with a lower learning rate; None where it was lowered already."""
+    last, space = state.last, state.space
+    if last is None or Outcome.DIVERGED is not last.trial.outcome and FitState.DIVERGED is not last.trial.state:
+        return None
+    if any(last.trial.point[j] != last.base.point[j] for j in space.indices(Role.NUISANCE)):
+        return None
+    lower = shifted(last.trial.point, space, Role.NUISANCE, -1, blocked)
+    return Proposal(lower, "lower learning rate", "the same with a lower learning rate") if lower else None
 
 
 def _first(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | None) -> Proposal | None:
@@ -74,7 +90,7 @@ def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: Sec
 
 def _in_cycle(state: BackOff, taken: frozenset[Point]) -> Iterator[Proposal]:
     """The polls of a cycle; of several workers each takes another lever, then the other directions: 2d in parallel."""
-    blocked, running = state.visited | taken, _running(state.incumbent.point, taken)
+    blocked, running = state.blocked(taken), _running(state.incumbent.point, taken)
     if state.focus is not None and not running & {(state.focus, 1), (state.focus, -1)}:
         yield from _poll(state, state.focus, blocked, running, "keep going")
     order = lever_order(state.space, state.incumbent.state)
@@ -89,7 +105,7 @@ def _running(at: Point, taken: frozenset[Point]) -> set[tuple[int, int]]:
     return {(j, 1 if point[j] > at[j] else -1) for j, point in levers if j is not None}
 
 
-def _poll(state: BackOff, j: int, blocked: set[Point], running: set[tuple[int, int]], move: str) -> Iterator[Proposal]:
+def _poll(state: BackOff, j: int, blocked: Blocked, running: set[tuple[int, int]], move: str) -> Iterator[Proposal]:
     """The lever's next step in its own direction, then the other; shorter where the point is known already."""
     memory, lever = state.levers[j], state.space.levers[j]
     sign = memory.sign or first_sign(lever.role, state.incumbent.state, state.is_regularized())
@@ -101,7 +117,7 @@ def _poll(state: BackOff, j: int, blocked: set[Point], running: set[tuple[int, i
             yield from _steps(state, j, direction, blocked, move)
 
 
-def _steps(state: BackOff, j: int, direction: int, blocked: set[Point], move: str) -> Iterator[Proposal]:
+def _steps(state: BackOff, j: int, direction: int, blocked: Blocked, move: str) -> Iterator[Proposal]:
     lever, at = state.space.levers[j], state.incumbent.point
     length = _length(state, j, direction)
     while length >= lever.step / 2:
@@ -118,7 +134,7 @@ def _length(state: BackOff, j: int, direction: int) -> float:
     return memory.step if memory.sign == 0 else min(memory.step, max(left / 2, lever.step))
 
 
-def _vertex(state: BackOff, j: int, blocked: set[Point]) -> Iterator[Proposal]:
+def _vertex(state: BackOff, j: int, blocked: Blocked) -> Iterator[Proposal]:
     """Bracketed: the parabola through the incumbent and its nearest known neighbours on this lever."""
     at = state.incumbent.point
     losses: dict[float, float] = {}
@@ -138,7 +154,7 @@ def _vertex(state: BackOff, j: int, blocked: set[Point]) -> Iterator[Proposal]:
         )
 
 
-def _between_cycles(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
+def _between_cycles(state: BackOff, blocked: Blocked) -> Iterator[Proposal]:
     """After a cycle: the sum of what worked, and more regularization together with more capacity."""
     if state.n_accepted >= 2:
         point = _pattern_point(state)
@@ -157,7 +173,7 @@ def _pattern_point(state: BackOff) -> Point:
     return state.space.snap(tuple(at))
 
 
-def _coupled(state: BackOff, blocked: set[Point]) -> Iterator[Proposal]:
+def _coupled(state: BackOff, blocked: Blocked) -> Iterator[Proposal]:
     """Raise the first lever of each kind together (Srivastava et al. 2014: keep the active units constant)."""
     space, at = state.space, state.incumbent.point
     point, n_moved = at, 0

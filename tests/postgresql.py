@@ -1,4 +1,7 @@
-"""A PostgreSQL server of the tests' own: on loopback, in a folder of its own, gone when the tests end."""
+"""A PostgreSQL server of the tests' own: on loopback, in a folder of its own, gone when the tests end.
+
+It can be stopped and started again in between, as an administrator would, or a machine that fails.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _DEBIAN = "/usr/lib/postgresql"
@@ -22,9 +26,34 @@ def binaries() -> Path | None:
     return next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server's binaries, its data and its port."""
+
+    binaries: Path
+    data: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The storage URL, without a password: whoever connects is trusted."""
+        return f"postgresql+psycopg2://{_USER}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = (
+            f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self.data} -c fsync=off"
+        )
+        _run(self.binaries / "pg_ctl", "-D", self.data, "-o", options, "-l", self.data / "log", "-w", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it: `fast` rolls back what is open, `immediate` is like a machine that loses its power."""
+        _run(self.binaries / "pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """Run a server with the binaries of this folder; yields a storage URL."""
+def running_server(folder: Path) -> Iterator[Server]:
+    """Run a server with the binaries of this folder."""
     data = Path(tempfile.mkdtemp(prefix="tuning-postgresql-"))
     if os.geteuid() == 0:
         shutil.chown(data, _USER)
@@ -32,13 +61,20 @@ def server(folder: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     _run(folder / "initdb", "-D", data, "-A", "trust", "-U", _USER, "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={data} -c fsync=off"
-    _run(folder / "pg_ctl", "-D", data, "-o", options, "-l", data / "log", "-w", "start")
+    server = Server(folder, data, port)
+    server.start()
     try:
-        yield f"postgresql+psycopg2://{_USER}@127.0.0.1:{port}/postgres"
+        yield server
     finally:
-        _run(folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        server.stop()
         shutil.rmtree(data)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Run a server with the binaries of this folder; yields a storage URL."""
+    with running_server(folder) as running:
+        yield running.url
 
 
 def _run(*command: object) -> None:

@@ -1,24 +1,35 @@
 """The loop of a search with several workers, on a small space whose trials take a moment."""
 
 import multiprocessing
+import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
-from search_spaces import Lever, Role, Scale, SearchSpace
+from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
+from tests import postgresql
 from tuning import processes, search_loop
 from tuning.console import SearchView
 from tuning.data import load_dataset
+from tuning.errors import StorageError
 from tuning.opening import Search
 from tuning.pool import Pool
 from tuning.sampler import OverfitBackoffSampler
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
-from tuning.trial_attrs import outcome_of
+from tuning.steady_storage import SteadyStorage
+from tuning.storages import open_storage
+from tuning.strategy.history import Outcome
+from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, decision_of, outcome_of, seed_index
 from tuning.weights import WeightStore
+from tuning.workers import Worker
 
 SPACE = SearchSpace(
     "small",
@@ -40,18 +51,37 @@ class Mirrored:
         self.numbers.append(number)
         return ""
 
+    def abandon(self, status: str) -> str:
+        """As the real one."""
+        return ""
 
-def searched(folder: Path, monkeypatch: pytest.MonkeyPatch, n_trials: int) -> tuple[str, optuna.Study, Mirrored]:
-    """Run a search with three light workers; returns why it stopped, the study and the mirrored trials."""
+
+def searched(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_trials: int,
+    worker: str = "run",
+    timeout_secs: float | None = None,
+    study: optuna.Study | None = None,
+    n_workers: int = 3,
+    space: SearchSpace = SPACE,
+) -> tuple[str, optuna.Study, Mirrored]:
+    """Run a search with light workers; returns why it stopped, the study and the mirrored trials."""
     spawn = multiprocessing.get_context("spawn")
-    pool = Pool(lambda _: processes.start("tests.light_worker", "run", context=spawn), 3)
+    pool = Pool(
+        lambda _: processes.start("tests.light_worker", worker, context=spawn),
+        n_workers,
+        trial_timeout_secs=timeout_secs,
+    )
     monkeypatch.setattr(search_loop, "worker_pool", lambda _: pool)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    settings, sampler = Settings(folder, "loop", n_trials=n_trials, n_workers=3), OverfitBackoffSampler(SPACE)
-    study, mirror = optuna.create_study(sampler=sampler), Mirrored()
+    settings = Settings(folder, "loop", n_trials=n_trials, n_workers=n_workers)
+    sampler = OverfitBackoffSampler(space, n_trials=n_trials)
+    study, mirror = study or optuna.create_study(), Mirrored()
+    study.sampler = sampler
     digits = load_dataset("digits", seed=0, environ={})
     weights: Any = WeightStore(folder / "weights")
-    search = Search(settings, digits, SPACE, None, study, weights, mirror, sampler, None)  # type: ignore[arg-type]
+    search = Search(settings, digits, space, None, study, weights, mirror, sampler, None)  # type: ignore[arg-type]
     with SearchView(settings.goal, n_trials, 1, quiet=True) as view:
         reason = SearchLoop(search, view, time.monotonic()).run()
     return reason, study, mirror
@@ -73,3 +103,108 @@ def test_the_budget_is_met_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     reason, study, mirror = searched(tmp_path, monkeypatch, n_trials=4)
     assert "its budget of 4 trials is used up" == reason
     assert [0, 1, 2, 3] == [trial.number for trial in study.trials] == sorted(mirror.numbers)
+
+
+def test_a_trial_that_takes_too_long_is_ended_and_no_larger_network_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial says so, the worker is replaced, the search goes on below."""
+    _, study, _ = searched(tmp_path, monkeypatch, 5, "run_slowly", timeout_secs=0.2)
+    late = [trial for trial in study.trials if outcome_of(trial) is Outcome.TIMED_OUT]
+    assert {"its training took longer than 0.2 s"} == {trial.user_attrs[OUTCOME_REASON] for trial in late}
+    assert 1 <= len(late) <= 3  # those that three workers began at once
+    rest = [trial for trial in study.trials if trial not in late]
+    assert {Outcome.COMPLETE} == {outcome_of(trial) for trial in rest}
+    assert {8} == {trial.params["units"] for trial in rest}
+
+
+def test_a_full_disk_ends_the_search_and_spoils_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says nothing of the configuration: the trial is tried again when the study is resumed."""
+    study = optuna.create_study()
+    with pytest.raises(StorageError, match=r"The study stopped in trial \d: No space left on device"):
+        searched(tmp_path, monkeypatch, 5, "run_on_a_full_disk", study=study)
+    assert {Outcome.KILLED} == {outcome_of(trial) for trial in study.trials}
+
+
+def stories(study: optuna.Study) -> list[tuple[object, ...]]:
+    """Configurations, seeds, values and reasons of the trials that count."""
+    counted = [trial for trial in study.trials if outcome_of(trial).counts]
+    return [(trial.params, seed_index(trial), trial.value, decision_of(trial)["reason"]) for trial in counted]
+
+
+def test_a_study_in_two_parts_is_the_study_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven trials and then thirteen more: the same configurations, values and reasons as twenty."""
+    _, whole, _ = searched(tmp_path, monkeypatch, 20, n_workers=1, space=mlp_space())
+    _, parts, _ = searched(tmp_path, monkeypatch, 7, n_workers=1, space=mlp_space())
+    assert 7 == len(parts.trials)
+    searched(tmp_path, monkeypatch, 20, n_workers=1, space=mlp_space(), study=parts)
+    assert 20 == len(stories(whole))
+    assert stories(whole) == stories(parts)
+
+
+def steady_study(inner: BaseStorage) -> optuna.Study:
+    """A study as a search opens it."""
+    storage: Any = SteadyStorage(inner, Worker.this().as_attr())
+    return optuna.create_study(study_name="steady", storage=storage, load_if_exists=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(postgresql.binaries() is None, reason="PostgreSQL is not installed")
+def test_a_database_that_is_stopped_and_started_again_costs_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice in the middle of the search, as if its machine had lost power: every trial is there once."""
+    binaries = postgresql.binaries()
+    assert binaries is not None
+    with postgresql.running_server(binaries) as server:
+        study = steady_study(open_storage(server.url, tmp_path))
+
+        def restart() -> None:
+            for n_trials in (3, 8):
+                while len(study.trials) < n_trials:
+                    time.sleep(0.01)
+                server.stop()
+                time.sleep(0.3)
+                server.start()
+
+        administrator = threading.Thread(target=restart)
+        administrator.start()
+        reason, _, mirror = searched(tmp_path, monkeypatch, 20, study=study, space=mlp_space())
+        administrator.join()
+        trials = optuna.load_study(study_name="steady", storage=server.url).trials
+    assert "its budget of 20 trials is used up" == reason
+    assert 20 == len([trial for trial in trials if outcome_of(trial).counts]) == len(trials)
+    assert list(range(20)) == sorted(mirror.numbers)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 kB; only root can make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], capture_output=True)
+    if made.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_journal_on_a_full_disk_loses_nothing(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search ends where the disk is full; with room again it goes on, and no trial is lost or there twice."""
+    (small_disk / "ballast").write_bytes(b"x" * 112_000)
+    study = steady_study(open_storage(None, small_disk))
+    with pytest.raises(OSError, match="No space left"):
+        searched(tmp_path, monkeypatch, 20, study=study, n_workers=1, space=mlp_space())
+    before = stories(optuna.load_study(study_name="steady", storage=open_storage(None, small_disk)))
+    assert 1 <= len(before) < 20
+    (small_disk / "ballast").unlink()
+    resumed = steady_study(open_storage(None, small_disk))
+    for trial in resumed.trials:  # as the next search does with what a process that is gone has left running
+        if not trial.state.is_finished():
+            resumed._storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
+            resumed.tell(trial.number, state=TrialState.FAIL)
+    searched(tmp_path, monkeypatch, 20, study=resumed, n_workers=1, space=mlp_space())
+    assert before == stories(resumed)[: len(before)]
+    assert 20 == len(stories(resumed))

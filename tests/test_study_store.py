@@ -15,11 +15,12 @@ from search_spaces import mlp_space
 from tuning.errors import ExportError, StorageError, StudyError, masked
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
+from tuning.storages import open_storage
 from tuning.strategy.history import Outcome
-from tuning.study_store import close_killed, differing, load_study, n_counted, open_storage, open_study, others_running
+from tuning.study_store import close_killed, differing, load_study, n_before, n_counted, open_study, others_running
 from tuning.trial_attrs import OUTCOME_REASON, best_of, outcome_of
 from tuning.weights import WeightStore
-from tuning.workers import WORKER, Worker, is_gone
+from tuning.workers import WORKER, Witness, Worker, is_gone
 
 HERE = Worker("here", 1, 0.0)
 
@@ -75,17 +76,28 @@ def dead_worker() -> dict[str, Any]:
     """The attribute of a process that has ended."""
     code = "from tuning.workers import Worker; print(Worker.this().pid, Worker.this().started)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    return {"host": Worker.this().host, "pid": int(out[0]), "started": float(out[1])}
+    return {**Worker.this().as_attr(), "pid": int(out[0]), "started": float(out[1])}
 
 
 def test_only_a_process_that_is_certainly_gone_is_gone() -> None:
-    """Alive, dead, another process under the same number, another host, none at all."""
+    """Alive, dead, another process under the same number, another host or container, nobody's."""
     this = Worker.this()
     assert not is_gone(this.as_attr(), this)
     assert is_gone(dead_worker(), this)
     assert is_gone({**this.as_attr(), "started": this.started - 100}, this)
     assert not is_gone({**dead_worker(), "host": "elsewhere"}, this)
-    assert is_gone(None, this)
+    assert not is_gone({**dead_worker(), "system": "another container"}, this)
+    assert not is_gone(None, this)
+
+
+def test_a_clock_that_jumps_changes_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells a process's start by the clock of the wall; an hour more or less is the same process."""
+    before = Worker.this()
+    boot_time, create_time = psutil.boot_time, psutil.Process.create_time
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time() - 3600)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) - 3600)
+    assert before == Worker.this()
+    assert not is_gone(before.as_attr(), Worker.this())
 
 
 def test_the_trial_of_a_dead_process_is_closed_with_its_reason(tmp_path: Path) -> None:
@@ -153,12 +165,47 @@ def test_the_best_trial_is_the_first_of_equals_in_the_study_s_direction() -> Non
 
 
 def test_trials_of_other_living_processes_are_waited_for(tmp_path: Path) -> None:
-    """Not those of this process, of a dead one, or of one that has not said who it is."""
+    """Not those of this process or of a dead one; of one that has not said who it is nothing is known."""
     study = opened(tmp_path)
     this = Worker.this()
-    init = Worker(this.host, 1, psutil.Process(1).create_time())
-    for attr in (this.as_attr(), dead_worker(), init.as_attr(), None):
-        trial = study.ask()
-        if attr is not None:
-            trial.set_user_attr(WORKER, attr)
-    assert [2] == [trial.number for trial in others_running(study, this)]
+    init = Worker(this.host, 1, psutil.Process(1).create_time() - psutil.boot_time(), this.system)
+    for attr in (this.as_attr(), dead_worker(), init.as_attr(), {**this.as_attr(), "host": "elsewhere"}, None):
+        study.ask().set_user_attr(WORKER, attr)
+    assert [2, 3, 4] == [trial.number for trial in others_running(study, this)]
+
+
+def test_a_trial_is_signed_when_it_is_created(tmp_path: Path) -> None:
+    """There is no moment in which it has no worker, so no other process takes it for one that nobody runs."""
+    study = opened(tmp_path)
+    study._storage.create_new_trial(study._study_id)
+    signature = study.trials[0].user_attrs[WORKER]
+    assert Worker.this().as_attr().items() <= signature.items()
+    assert [] == close_killed(study, Worker.this())
+
+
+def test_a_trial_of_another_machine_without_a_sign_of_life_is_lost(tmp_path: Path) -> None:
+    """Counted on this process's clock, and only while it looked; a sign of life begins the count anew."""
+    study, now = opened(tmp_path), [0.0]
+    witness = Witness(grace_secs=100, clock=lambda: now[0])
+    here = Worker.this()
+    dead, alive = study.ask(), study.ask()
+    for trial in (dead, alive):
+        trial.set_user_attr(WORKER, {**here.as_attr(), "host": "elsewhere"})
+    seen = []
+    for now[0] in (0.0, 7200.0, 7240.0, 7280.0):  # the storage, or this machine, was away for two hours
+        alive.report(1.0, int(now[0]))
+        seen.append([trial.number for trial in others_running(study, here, witness)])
+    assert [[0, 1], [0, 1], [0, 1], [1]] == seen
+    (closed,) = close_killed(study, here, witness)
+    reason = f"process {here.pid} on elsewhere has shown no sign of life for 100 s"
+    assert (0, reason) == (closed.number, study.trials[0].user_attrs[OUTCOME_REASON])
+    assert Outcome.KILLED is outcome_of(study.trials[0])
+
+
+def test_trials_before_a_number_count_unless_they_were_killed(tmp_path: Path) -> None:
+    """Running ones count: they may use up budget yet."""
+    study = opened(tmp_path)
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"outcome": "killed"}))
+    study.ask()
+    assert [0, 1, 1, 2] == [n_before(study, number) for number in range(4)]

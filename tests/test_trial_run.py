@@ -1,5 +1,6 @@
-"""How a trial ends: five ways without a value are five outcomes, each with its reason, and none ends the study."""
+"""How a trial ends: each way without a value is an outcome of its own, with its reason, and none ends the study."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from tuning.data import Dataset, load_dataset
 from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel
 from tuning.mirror_runs import trial_run
+from tuning.network_size import TooLarge
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
@@ -95,6 +97,8 @@ FAULTS: list[tuple[Exception | None, Outcome, TrialState, str, str]] = [
         "FAILED",
     ),
     (RuntimeError("my layer is broken"), Outcome.FAILED, TrialState.FAIL, "RuntimeError: my layer is broken", "FAILED"),
+    (TooLarge("it would have 7 weights"), Outcome.INFEASIBLE, TrialState.FAIL, "it would have 7 weights", "FAILED"),
+    (OSError(errno.ENOSPC, "No space left on device"), Outcome.KILLED, TrialState.FAIL, "No space left", "KILLED"),
     (Pruned("too slow"), Outcome.PRUNED, TrialState.PRUNED, "too slow", "KILLED"),
     (None, Outcome.KILLED, TrialState.FAIL, "its worker process was ended by SIGKILL", "KILLED"),
 ]
@@ -165,9 +169,60 @@ def test_a_configuration_that_kills_its_worker_again_and_again_has_failed(
     """The third time it uses up budget, and another configuration follows: the study cannot hang on it."""
     *killed, failed, after = tried(None, None, None)
     assert [Outcome.KILLED] * 2 == [outcome_of(trial) for trial in killed]
-    assert (Outcome.FAILED, killed[0].params) == (outcome_of(failed), failed.params)
-    assert "3 times" in failed.user_attrs[OUTCOME_REASON]
+    # The system kills what takes too much memory.
+    assert (Outcome.OUT_OF_MEMORY, killed[0].params) == (outcome_of(failed), failed.params)
+    assert "SIGKILL, 3 times" in failed.user_attrs[OUTCOME_REASON]
     assert failed.params != after.params
+
+
+@pytest.mark.parametrize(
+    ("how", "limit_mb", "outcome"),
+    [
+        ("was ended by SIGABRT", None, Outcome.KILLED),
+        ("was ended by SIGABRT", 100, Outcome.OUT_OF_MEMORY),
+        ("was ended by SIGKILL", 100, Outcome.KILLED),
+        ("ended with exit code 1", 100, Outcome.KILLED),
+    ],
+)
+def test_a_worker_that_aborts_under_a_memory_limit_is_out_of_memory(
+    how: str, limit_mb: int | None, outcome: Outcome
+) -> None:
+    """Native code aborts when it is refused memory; without a limit an abort is a bug, and is tried again."""
+    study, space = optuna.create_study(sampler=OverfitBackoffSampler(mlp_space())), mlp_space()
+    goal = Settings(Path("/"), "x").goal
+    trials = RunningTrials(study, space, goal, Worker.this(), n_val=100, memory_limit_mb=limit_mb)
+    trials.tell_died(trials.ask().number, how)
+    assert outcome is outcome_of(study.trials[0])
+    assert how in study.trials[0].user_attrs[OUTCOME_REASON]
+
+
+def test_of_two_processes_that_ask_at_the_same_moment_the_later_number_is_withdrawn() -> None:
+    """The budget holds however many ask; what was withdrawn leaves no trace in the decisions."""
+    space, goal = mlp_space(), Settings(Path("/"), "x").goal
+    study = optuna.create_study(sampler=OverfitBackoffSampler(space))
+    first, second = (RunningTrials(study, space, goal, Worker("here", pid, 0.0), n_val=100) for pid in (1, 2))
+    jobs = [first.ask_within(2), second.ask_within(2), first.ask_within(2), second.ask_within(2)]
+    assert [0, 1, None, None] == [job and job.number for job in jobs]
+    assert [Outcome.RUNNING] * 2 + [Outcome.KILLED] * 2 == [outcome_of(trial) for trial in study.trials]
+    first.tell(TrialEnd(0, Outcome.KILLED, "as if its worker had died"))
+    again = second.ask_within(2)
+    assert again is not None
+    assert 4 == again.number
+
+
+def test_the_end_of_a_trial_that_was_taken_for_lost_is_dropped() -> None:
+    """Another process has closed it and tries it again: a result must not count twice."""
+    space, goal = mlp_space(), Settings(Path("/"), "x").goal
+    study = optuna.create_study(sampler=OverfitBackoffSampler(space))
+    trials = RunningTrials(study, space, goal, Worker.this(), n_val=100)
+    job = trials.ask()
+    study.tell(job.number, state=TrialState.FAIL)
+    metrics = EpochMetrics(0.1, 0.1, 0.9, 0.2, 0.9, val_loss_sd=1.0)
+    assert "another process took it for lost" == trials.report(EpochReport(job.number, 1, metrics))
+    trials.beat()
+    assert not trials.tell(TrialEnd(job.number, Outcome.COMPLETE, value=1.0))
+    assert (TrialState.FAIL, None) == (study.trials[0].state, study.trials[0].value)
+    assert [] == trials.abandon("the end")
 
 
 def test_what_still_runs_when_the_search_ends_is_killed_with_its_reason() -> None:

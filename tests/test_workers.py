@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
 from mlflow.tracking import MlflowClient
@@ -22,6 +23,8 @@ from tuning.strategy.history import Outcome
 from tuning.study_store import load_study
 from tuning.trial_attrs import OUTCOME_REASON, outcome_of, seed_index
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob, WorkerDied
+from tuning.trials import RunningTrials
+from tuning.workers import Worker
 
 PROJECT = Path(tuning.__file__).parents[1]
 N_TRIALS = 5
@@ -175,6 +178,46 @@ def test_a_worker_that_dies_idle_or_busy_is_replaced(launch: Callable[[int], pro
         assert not pool.running
         assert Outcome.COMPLETE is train(pool, 2).outcome
     assert 3 == len(children)
+
+
+@pytest.mark.slow
+def test_a_network_that_is_refused_memory_is_out_of_memory_and_a_smaller_one_is_not(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    """Under a real limit of the system; its least size was allowed, what its training takes on top is not."""
+    processes.warm_up()
+    settings, space = Settings(tmp_path, "pool", max_epochs=1, memory_limit_mb=500), mlp_space()
+    study = optuna.create_study()
+    for units, layers in ((2048, 4), (32, 2)):
+        study.enqueue_trial({**space.start(), "units": units, "layers": layers})
+    n_val = len(digits.validation.labels)
+    trials = RunningTrials(study, space, settings.goal, Worker.this(), n_val, settings.memory_limit_mb)
+    args = (digits.for_training, settings, tmp_path / "weights", 1)
+    with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), 1) as pool:
+        for _ in range(2):
+            pool.submit(trials.ask())
+            while pool.running:
+                for event in pool.wait(timeout_secs=60):
+                    if isinstance(event, EpochReport):
+                        pool.answer(event, trials.report(event))
+                    elif isinstance(event, TrialEnd):
+                        trials.tell(event)
+                    elif event.number is not None:
+                        trials.tell_died(event.number, event.how)
+    assert [Outcome.OUT_OF_MEMORY, Outcome.COMPLETE] == [outcome_of(trial) for trial in study.trials]
+
+
+@pytest.mark.slow
+def test_a_deterministic_worker_trains(digits: Dataset, tmp_path: Path) -> None:
+    """TensorFlow refuses what it could not repeat: nothing of ours is among that, and the value is the same twice."""
+    processes.warm_up()
+    args = (digits.for_training, Settings(tmp_path, "pool", max_epochs=2, deterministic=True), tmp_path / "weights", 1)
+    ends = []
+    for _ in range(2):
+        with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), 1) as pool:
+            ends.append(train(pool, 0))
+    assert Outcome.COMPLETE is ends[0].outcome, ends[0].reason
+    assert ends[0].value == ends[1].value
 
 
 def test_workers_that_cannot_begin_end_the_search() -> None:

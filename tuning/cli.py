@@ -20,8 +20,10 @@ storage_option = click.option(
     "--storage",
     metavar="URL|FILE",
     default=None,
+    envvar="TUNING_STORAGE",  # a password on the command line can be read by every user of the machine
     show_default="a journal under mlruns/studies/",
-    help="Optuna storage of the study. Example: --storage sqlite:///optuna.db",
+    help="Optuna storage of the study: a journal file, a database, or Optuna's gRPC proxy (grpc://HOST:PORT); a URL "
+    "with a password is better kept in TUNING_STORAGE. Example: --storage sqlite:///optuna.db",
 )
 export_dir_option = click.option(
     "--export-dir",

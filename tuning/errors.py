@@ -4,6 +4,7 @@ A message states the rule, the value that broke it and the way out. Programming 
 they keep their traceback.
 """
 
+import errno
 import re
 
 _SECRETS = re.compile(r"(?<=://)[^/\s]\S*(?=@)|(?<=password=)[^&\s]+")
@@ -12,6 +13,17 @@ _SECRETS = re.compile(r"(?<=://)[^/\s]\S*(?=@)|(?<=password=)[^&\s]+")
 def masked(text: str) -> str:
     """A URL, or a text with URLs in it, without user names and passwords."""
     return _SECRETS.sub("***", text)
+
+
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether something could not be written because there is no room for it: no fault of what was to be written."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_TROUBLE
+    cause = error.__cause__
+    return "disk is full" in str(error) or (cause is not None and is_disk_full(cause))
 
 
 class SearchError(Exception):

@@ -77,12 +77,14 @@ class Mirror:
         tracker: The study is open.
         study: Its trials.
         goal: Its objective.
+        is_own: Whether a trial was run by this process, which then mirrors it.
         clock: Seconds; only differences count.
     """
 
     tracker: Tracker
     study: Study
     goal: Objective
+    is_own: Callable[[FrozenTrial], bool] = lambda trial: True
     clock: Callable[[], float] = time.monotonic
     _is_away: bool = field(default=False, init=False)
     _ask_again: float = field(default=0.0, init=False)
@@ -97,7 +99,7 @@ class Mirror:
             return ""
         try:
             if self._is_away:
-                self.catch_up()
+                self.catch_up(self.is_own)
             else:
                 self._log(self.study.get_trials(deepcopy=False)[number])
         except StorageError as error:
@@ -105,15 +107,18 @@ class Mirror:
         was_away, self._is_away = self._is_away, False
         return "MLflow answers again: what was missing there has been sent." if was_away else ""
 
-    def catch_up(self) -> None:
+    def catch_up(self, which: Callable[[FrozenTrial], bool] = lambda trial: True) -> None:
         """Log every ended trial that is not there yet.
+
+        Args:
+            which: Of these alone. A trial of another living process is its to log: two would log it twice.
 
         Raises:
             StorageError: If the store still cannot be reached.
         """
         known = self.tracker.keys()
         for trial in self.study.get_trials(deepcopy=False):
-            if trial.state.is_finished() and trial_key(trial.number) not in known:
+            if trial.state.is_finished() and trial_key(trial.number) not in known and which(trial):
                 self._log(trial)
 
     def finish(self, end: StudyEnd, folder: Path) -> Links:
@@ -128,7 +133,7 @@ class Mirror:
     def abandon(self, status: str) -> str:
         """End the parent run without a result; returns what went wrong."""
         try:
-            self.catch_up()
+            self.catch_up(self.is_own)
             self.tracker.end(status)
         except StorageError as error:
             return str(error)
@@ -146,7 +151,13 @@ class Mirror:
         return "" if was_away else f"{error} The search goes on; what is missing there is sent later."
 
 
-def open_mirror(study: Study, place: Place, goal: Objective, root: Path) -> Mirror:
+def open_mirror(
+    study: Study,
+    place: Place,
+    goal: Objective,
+    root: Path,
+    is_own: Callable[[FrozenTrial], bool] = lambda trial: True,
+) -> Mirror:
     """Open a study's parent run in MLflow.
 
     Args:
@@ -154,6 +165,7 @@ def open_mirror(study: Study, place: Place, goal: Objective, root: Path) -> Mirr
         place: Where and how.
         goal: The objective.
         root: The project's folder, absolute.
+        is_own: Whether a trial was run by this process.
 
     Raises:
         StorageError: If the store cannot be reached or written.
@@ -162,7 +174,7 @@ def open_mirror(study: Study, place: Place, goal: Objective, root: Path) -> Mirr
     facts = DatasetFacts(**place.dataset)
     tags = {"objective": place.objective}
     tracker.open_study(tags=tags, params=place.params, dataset=facts, levers=tuple(place.levers))
-    return Mirror(tracker, study, goal)
+    return Mirror(tracker, study, goal, is_own)
 
 
 def study_end(
@@ -196,11 +208,9 @@ def shown_links(links: Links, tracking_uri: str | None) -> str:
     """Where to see the study: at the server, or at the address of a plain `mlflow ui`."""
     is_server = tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
     there = links.absolute(masked(tracking_uri) if tracking_uri is not None and is_server else _LOCAL_UI)
-    registered = f"\n  registered  {links.registered}" if links.registered else ""
     return (
         f"In MLflow{'' if is_server else ' (start it with: mlflow ui)'}:\n  the study   {there.report}\n"
         f"  its trials  {there.table}\n  its levers  {there.charts}\n  finalists   {there.comparison}"
-        f"{registered}"
     )
 
 

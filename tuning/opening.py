@@ -17,11 +17,11 @@ from tuning.export_target import check_target
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
-from tuning.study_store import DATA_ARGUMENT, close_killed, open_study
+from tuning.study_store import DATA_ARGUMENT, check_fingerprint, close_killed, is_others, open_study
 from tuning.tracking_events import DatasetFacts
 from tuning.tracking_store import check as check_store
 from tuning.weights import WeightStore
-from tuning.workers import Worker
+from tuning.workers import WORKER, Worker, is_gone
 
 Facts = BaselineFacts | None
 
@@ -61,17 +61,20 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
         target=settings.target,
         shrink=settings.shrink,
     )
-    study = open_study(settings, sampler, _fingerprint(settings, dataset, space))
+    fingerprint, here = _fingerprint(settings, dataset, space), Worker.this()
+    study = open_study(settings, sampler, fingerprint)
     study.set_user_attr(
         DATA_ARGUMENT,
         str(Path(settings.data).absolute()) if settings.data and Path(settings.data).is_file() else dataset.name,
     )
     study.set_user_attr(PLACE, place.as_dict())
-    mirror = open_mirror(study, place, settings.goal, settings.root)
-    close_killed(study, Worker.this())
-    mirror.catch_up()
+    mirror = open_mirror(study, place, settings.goal, settings.root, lambda trial: not is_others(trial, here))
+    close_killed(study, here)
+    mirror.catch_up(lambda trial: is_gone(trial.user_attrs.get(WORKER), here))
     weights = WeightStore(settings.study_dir / "weights")
-    return Search(settings, dataset, space, loading(), study, weights, mirror, sampler, context)
+    facts = loading()
+    check_fingerprint(study, fingerprint)
+    return Search(settings, dataset, space, facts, study, weights, mirror, sampler, context)
 
 
 def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext | None) -> Callable[[], Facts]:

@@ -8,13 +8,14 @@
 A worker is *recycled* (ended after a trial; the next one gets a fresh one) once it has trained 50 trials, or once its
 resident memory has grown by a quarter over what it was after its first five: what TensorFlow, Keras and a user's own
 model leave behind goes with the process. Workers are started when a trial needs one, so one that died is replaced by
-the next trial.
+the next trial. One whose trial takes longer than it may is ended with it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -25,6 +26,7 @@ import psutil
 
 from tuning.errors import WorkerError
 from tuning.processes import Child, ending
+from tuning.strategy.history import Outcome
 from tuning.trial_job import READY, EpochReport, Event, TrialEnd, TrialJob, WorkerDied
 
 _MAX_TRIALS = 50
@@ -45,6 +47,7 @@ class _Worker:
     number: int | None = None  # of the trial that it trains
     n_trials: int = 0
     settled_bytes: int = 0
+    begun: float | None = None  # when its trial did: not before the worker was ready
 
     def resident_bytes(self) -> int:
         try:
@@ -67,11 +70,22 @@ class Pool:
         launch: Starts one worker process, given its slot from 0 to `n_workers` - 1.
         n_workers: How many run at the same time, >= 1.
         max_trials: After so many trials a worker is recycled, >= 1.
+        trial_timeout_secs: A trial that takes longer is ended, > 0; None for no limit.
+        clock: Seconds; only differences count.
     """
 
-    def __init__(self, launch: Callable[[int], Child], n_workers: int, max_trials: int = _MAX_TRIALS) -> None:
+    def __init__(
+        self,
+        launch: Callable[[int], Child],
+        n_workers: int,
+        max_trials: int = _MAX_TRIALS,
+        trial_timeout_secs: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._launch = launch
         self._max_trials = max_trials
+        self._trial_timeout_secs = trial_timeout_secs
+        self._clock = clock
         self._n_workers = n_workers
         self._workers: list[_Worker] = []
         self._n_failed_starts = 0
@@ -111,7 +125,7 @@ class Pool:
             slot = min(set(range(self._n_workers)) - {other.slot for other in self._workers})
             worker = _Worker(self._launch(slot), slot)
             self._workers.append(worker)
-        worker.number = job.number
+        worker.number, worker.begun = job.number, self._clock() if worker.is_ready else None
         with contextlib.suppress(ConnectionError):  # it has died: `wait` will tell
             worker.child.connection.send(job)
 
@@ -124,12 +138,29 @@ class Pool:
     def wait(self, timeout_secs: float | None = None) -> list[Event]:
         """Wait until something happens, and return it; several things may have happened at once.
 
+        Args:
+            timeout_secs: How long to wait at most; None for as long as it takes.
+
         Raises:
             WorkerError: If workers die again and again before they can begin.
         """
-        ready = wait([worker.child.connection for worker in self._workers], timeout_secs)
-        heard = (self._hear(worker) for worker in list(self._workers) if worker.child.connection in ready)
-        return [event for event in heard if event is not None]
+        left = (timeout_secs, *(self._secs_left(worker) for worker in self._workers))
+        limits = [secs for secs in left if secs is not None]
+        ready = wait([worker.child.connection for worker in self._workers], min(limits, default=None))
+        heard = [self._hear(worker) for worker in list(self._workers) if worker.child.connection in ready]
+        late = [self._end_late(worker) for worker in list(self._workers) if self._secs_left(worker) == 0]
+        return [event for event in (*heard, *late) if event is not None]
+
+    def _secs_left(self, worker: _Worker) -> float | None:
+        """Of a worker's trial; None where there is no limit."""
+        if self._trial_timeout_secs is None or worker.number is None or worker.begun is None:
+            return None
+        return max(0.0, worker.begun + self._trial_timeout_secs - self._clock())
+
+    def _end_late(self, worker: _Worker) -> TrialEnd:
+        self._remove(worker)
+        reason = f"its training took longer than {self._trial_timeout_secs:g} s"
+        return TrialEnd(worker.number or 0, Outcome.TIMED_OUT, reason)
 
     def _hear(self, worker: _Worker) -> Event | None:
         try:
@@ -138,10 +169,13 @@ class Pool:
             return self._bury(worker)
         if message == READY:
             worker.is_ready, self._n_failed_starts = True, 0
+            worker.begun = self._clock()
             return None
         if isinstance(message, TrialEnd):
-            worker.number, worker.n_trials = None, worker.n_trials + 1
-            if worker.has_grown() or worker.n_trials >= self._max_trials:
+            worker.number, worker.begun, worker.n_trials = None, None, worker.n_trials + 1
+            # What is left of a worker after memory was refused to it may not be enough for anything.
+            is_spoilt = message.outcome is Outcome.OUT_OF_MEMORY
+            if is_spoilt or worker.has_grown() or worker.n_trials >= self._max_trials:
                 self._remove(worker)
         event: Event = message
         return event

@@ -18,6 +18,7 @@ _ENDED = {
     Outcome.PRUNED: "was pruned",
     Outcome.KILLED: "was killed",
     Outcome.OUT_OF_MEMORY: "ran out of memory",
+    Outcome.INFEASIBLE: "was infeasible",
 }
 
 

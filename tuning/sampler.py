@@ -30,6 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
+from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.confirmation import Leader
 from tuning.strategy.evidence import configurations_of
 from tuning.strategy.history import History, Outcome, TrialRecord
@@ -218,7 +219,8 @@ class OverfitBackoffSampler(BaseSampler):
         grids = [(enqueued[j],) if j in enqueued else lever.grid() for j, lever in enumerate(self._space.levers)]
         draws = (tuple(float(rng.choice(grid)) for grid in grids) for _ in range(_MAX_DRAWS))
         candidates = itertools.chain(draws, itertools.product(*grids))
-        untried = next((point for point in candidates if point not in history.points), None)
+        blocked = Blocked(history.points, ceiling_of(self._space, configurations_of(history.finished)))
+        untried = next((point for point in candidates if point not in blocked), None)
         if untried is not None:
             return Suggest(untried, Phase.BACK_OFF, "random", None, f"{why}; a random untried configuration")
         best = history.best.point if history.best else self._space.start_point()

@@ -101,6 +101,36 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     default="auto",
     help="Of matrix products: float32, mixed_bfloat16, or auto for the faster one. Example: --precision float32",
 )
+@click.option(
+    "--trial-timeout",
+    type=float,
+    metavar="SECONDS",
+    default=None,
+    show_default="no limit",
+    help="End a trial whose training takes longer; no larger network is tried then. Example: --trial-timeout 300",
+)
+@click.option(
+    "--max-params",
+    type=int,
+    metavar="N",
+    default=None,
+    show_default="no limit",
+    help="Refuse networks with more weights, before they are built. Example: --max-params 1000000",
+)
+@click.option(
+    "--memory-limit",
+    type=int,
+    metavar="MB",
+    default=None,
+    show_default="no limit",
+    help="Main memory that a worker may take for its trials; what needs more is out of memory, and no larger network "
+    "is tried. Example: --memory-limit 2000",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Let TensorFlow compute only what gives the same bits every time, on a GPU too. Example: --deterministic",
+)
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
 def search(
     data: str | None,
@@ -120,6 +150,10 @@ def search(
     workers: int,
     batch_size: int | None,
     precision: str,
+    trial_timeout: float | None,
+    max_params: int | None,
+    memory_limit: int | None,
+    deterministic: bool,
     quiet: bool,
 ) -> None:
     """Tune units, layers, dropout and L2 of a Keras network: overfit on purpose, then back off.
@@ -146,6 +180,10 @@ def search(
         n_workers=workers,
         batch_size=batch_size,
         precision=precision,
+        trial_timeout_secs=trial_timeout,
+        max_params=max_params,
+        memory_limit_mb=memory_limit,
+        deterministic=deterministic,
         quiet=quiet,
     )
     check_writable(settings.root)

@@ -9,18 +9,21 @@ import time
 from dataclasses import dataclass, field
 
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from tuning import processes
 from tuning.console import SearchView
+from tuning.errors import StorageError, is_disk_full
 from tuning.opening import Search
 from tuning.pool import Pool, share_of_cores
 from tuning.processes import Child
+from tuning.strategy.history import Outcome
 from tuning.strategy.policy import Stop
 from tuning.study_store import close_killed, n_counted, others_running
 from tuning.trial_attrs import best_of
-from tuning.trial_job import EpochReport, Event, TrialEnd
+from tuning.trial_job import EpochReport, Event, TrialEnd, WorkerDied
 from tuning.trials import RunningTrials
-from tuning.workers import Worker
+from tuning.workers import BEAT_SECS, Witness, Worker
 
 # How often a search that waits for the trials of another process looks whether they have ended.
 _POLL_SECS = 1.0
@@ -45,19 +48,23 @@ class SearchLoop:
         search: What is searched.
         view: Who watches.
         begun: When the search began, on the clock of `time.monotonic`.
+        witness: Watches the trials of other machines.
     """
 
     search: Search
     view: SearchView
     begun: float
+    witness: Witness = field(default_factory=Witness)
     _to_mirror: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         search = self.search
         self._here = Worker.this()
+        self._beaten = time.monotonic()
         self._pool = worker_pool(search)
         n_val = len(search.dataset.validation.labels)
-        self._trials = RunningTrials(search.study, search.space, search.settings.goal, self._here, n_val)
+        limit = search.settings.memory_limit_mb
+        self._trials = RunningTrials(search.study, search.space, search.settings.goal, self._here, n_val, limit)
 
     def run(self) -> str:
         """Run trials until the budget is used up, the time is over, or nothing is left to try; returns which."""
@@ -66,11 +73,19 @@ class SearchLoop:
             try:
                 return self._until_halt()
             except BaseException as error:
-                is_ctrl_c = isinstance(error, KeyboardInterrupt)
-                why = "interrupted by Ctrl-C" if is_ctrl_c else f"the search ended by {type(error).__name__}"
-                self._to_mirror += self._trials.abandon(why)
-                self._mirror()
-                self.search.mirror.abandon("KILLED" if is_ctrl_c else "FAILED")
+                self._abandon(error)
+                raise
+
+    def _abandon(self, error: BaseException) -> None:
+        """Close what runs, as far as the storage lets: what it does not is closed when the study is resumed."""
+        is_ctrl_c = isinstance(error, KeyboardInterrupt)
+        why = "interrupted by Ctrl-C" if is_ctrl_c else f"the search ended by {type(error).__name__}"
+        try:
+            self._to_mirror += self._trials.abandon(why)
+            self._mirror()
+            self.search.mirror.abandon("KILLED" if is_ctrl_c else "FAILED")
+        except Exception as again:
+            if not isinstance(again, StorageError) and not is_disk_full(again):
                 raise
 
     @property
@@ -82,15 +97,24 @@ class SearchLoop:
         while True:
             self._mirror()  # while the workers train
             if self._pool.running:
-                has_ended = [self._handle(event) for event in self._pool.wait()]
+                has_ended = [self._handle(event) for event in self._pool.wait(self._secs_to_beat())]
                 halt = self._fill() if any(has_ended) else halt
             elif halt is not None and (halt.is_final or not self._others_may_change_that()):
                 return halt.reason
             else:
                 halt = self._fill()
 
+    def _secs_to_beat(self) -> float:
+        """Seconds until other machines want to hear of the running trials again; tells them when it is time."""
+        now = time.monotonic()
+        if now - self._beaten >= BEAT_SECS:
+            self._trials.beat()
+            self._beaten = now
+        return self._beaten + BEAT_SECS - now
+
     def _fill(self) -> Halt | None:
         """Give every idle worker a trial; returns why that was not possible."""
+        close_killed(self._study, self._here, self.witness)
         while not self._pool.is_full:
             if halt := self._halt():
                 return halt
@@ -101,7 +125,7 @@ class SearchLoop:
         """Why no further trial can be started now."""
         settings = self.search.settings
         n_ended = n_counted(self._study)
-        if n_ended + len(self._pool.running) + len(others_running(self._study, self._here)) >= settings.n_trials:
+        if n_ended + len(self._pool.running) + len(self._others_running()) >= settings.n_trials:
             return Halt(f"its budget of {settings.n_trials} trials is used up", n_ended >= settings.n_trials)
         if settings.timeout_secs is not None and time.monotonic() - self.begun > settings.timeout_secs:
             return Halt(f"its time of {settings.timeout_secs:g} s is over", True)
@@ -109,7 +133,9 @@ class SearchLoop:
         return Halt(action.reason, False) if isinstance(action, Stop) else None
 
     def _start(self) -> None:
-        job = self._trials.ask()
+        job = self._trials.ask_within(self.search.settings.n_trials)
+        if job is None:
+            return
         self._pool.submit(job)
         self.view.started(job.number, job.params, self._trials.decision(job.number))
 
@@ -121,11 +147,7 @@ class SearchLoop:
             self._pool.answer(event, self._trials.report(event))
             self.view.epoch(event.number, event.epoch, event.metrics)
             return False
-        if isinstance(event, TrialEnd):
-            self._trials.tell(event)
-        else:
-            self._trials.tell_died(event.number, event.how)
-        self._to_mirror.append(event.number)
+        self._record(event.number, event)
         best = best_of(self._study)
         self.view.ended(self._trials.frozen(event.number), best)
         kept = self.search.sampler.ranking(self._study)[:_N_KEPT]
@@ -134,6 +156,16 @@ class SearchLoop:
         self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
         return True
 
+    def _record(self, number: int, event: TrialEnd | WorkerDied) -> None:
+        if isinstance(event, WorkerDied):
+            is_told = self._trials.tell_died(number, event.how)
+        else:
+            is_told = self._trials.tell(event)
+        if is_told:  # otherwise who closed it mirrors it
+            self._to_mirror.append(number)
+        if isinstance(event, TrialEnd) and event.outcome is Outcome.KILLED:  # by its worker, which cannot go on
+            raise StorageError(f"The study stopped in trial {number}: {event.reason}.")
+
     def _mirror(self) -> None:
         while self._to_mirror:
             if news := self.search.mirror.trial(self._to_mirror.pop(0)):
@@ -141,10 +173,13 @@ class SearchLoop:
 
     def _others_may_change_that(self) -> bool:
         """Wait a moment for the trials of other processes; returns whether there are any, or were until now."""
-        if others_running(self._study, self._here):
+        if self._others_running():
             time.sleep(_POLL_SECS)
             return True
-        return bool(close_killed(self._study, self._here))
+        return bool(close_killed(self._study, self._here, self.witness))
+
+    def _others_running(self) -> list[FrozenTrial]:
+        return others_running(self._study, self._here, self.witness)
 
 
 def worker_pool(search: Search) -> Pool:
@@ -157,4 +192,4 @@ def worker_pool(search: Search) -> Pool:
         args = (data, settings, folder, n_threads, slot)
         return processes.start("tuning.worker_main", "run_trials", *args, context=search.context)
 
-    return Pool(launch, settings.n_workers)
+    return Pool(launch, settings.n_workers, trial_timeout_secs=settings.trial_timeout_secs)

@@ -6,7 +6,7 @@ import math
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,9 @@ PICTURES = "pictures"  # folder of the pictures inside a study's folder
 
 # More would train nothing sooner on any machine that this is made for, and a slip of the finger would fill its memory.
 _MAX_WORKERS = 64
+
+# With 400 MB a network of two small layers still trains; below 300 TensorFlow cannot start its threads.
+_LEAST_MEMORY_MB = 500
 
 # A study's name becomes a folder name and an MLflow tag.
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -85,6 +88,11 @@ class Settings:
         target: Value of the objective at which the search ends, finite; None for none.
         shrink: Share of the best value that a smaller network may lose, more than 0, at most 1; None spends no trials
             on smaller networks.
+        trial_timeout_secs: A trial whose training takes longer is ended, > 0; None for no limit.
+        max_params: A network with more weights is refused before it is built, >= 1; None for no limit.
+        memory_limit_mb: Main memory that a worker may take beyond what it takes before its first trial, >= 500, of
+            which TensorFlow's own threads and compiled code take some hundred; None for no limit.
+        deterministic: Whether TensorFlow is to compute only what gives the same bits every time, on a GPU too.
         quiet: Print the result only.
 
     Raises:
@@ -100,15 +108,19 @@ class Settings:
     seed: int = 0
     objective: str = "val_loss"
     baseline: str | None = None
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     experiment: str = "overfit-backoff"
-    tracking_uri: str | None = None
+    tracking_uri: str | None = field(default=None, repr=False)  # it may, too
     export_dir: Path | None = None
     batch_size: int | None = None
     precision: str = "auto"
     n_workers: int = DEFAULT_WORKERS
     target: float | None = None
     shrink: float | None = None
+    trial_timeout_secs: float | None = None
+    max_params: int | None = None
+    memory_limit_mb: int | None = None
+    deterministic: bool = False
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -125,9 +137,17 @@ class Settings:
         _require(self.target is None or math.isfinite(self.target), "target", "must be a finite number", self.target)
         shrink = 1.0 if self.shrink is None else self.shrink
         _require(0 < shrink <= 1, "shrink", "must be more than 0 and at most 1", self.shrink)
+        self._check_trial_limits()
         _require(bool(self.experiment.strip()), "experiment", "must not be empty", repr(self.experiment))
         known = ", ".join(OBJECTIVES)
         _require(self.objective in OBJECTIVES, "objective", f"must be one of {known}", self.objective)
+
+    def _check_trial_limits(self) -> None:
+        seconds = math.inf if self.trial_timeout_secs is None else self.trial_timeout_secs
+        _require(seconds > 0, "trial-timeout", "must be more than 0 seconds", self.trial_timeout_secs)
+        _require(self.max_params is None or self.max_params >= 1, "max-params", "must be at least 1", self.max_params)
+        limit, rule = self.memory_limit_mb, f"must be at least {_LEAST_MEMORY_MB}, which TensorFlow itself needs"
+        _require(limit is None or limit >= _LEAST_MEMORY_MB, "memory-limit", rule, limit)
 
     @property
     def goal(self) -> Objective:

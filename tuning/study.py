@@ -11,9 +11,12 @@ import time
 from multiprocessing.context import BaseContext
 
 import optuna
+from optuna.exceptions import StorageInternalError
 
 from tuning.console import SearchView
 from tuning.data import Dataset
+from tuning.errors import StorageError, is_disk_full
+from tuning.finisher import left_to_another
 from tuning.opening import Search, notes, open_search
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
@@ -43,6 +46,11 @@ def run_search(settings: Settings, dataset: Dataset, context: BaseContext | None
     except KeyboardInterrupt:
         print(f"\nInterrupted. Resume with: python -m tuning.search --study {settings.study}")
         raise
+    except (OSError, StorageInternalError) as error:
+        if not is_disk_full(error):
+            raise
+        why = error if isinstance(error, OSError) else error.__cause__
+        raise StorageError(f"The study stopped: {why}: make room, and resume it with the same command.") from error
     view.result(text)
 
 
@@ -55,6 +63,8 @@ def _result(search: Search, view: SearchView, stop_reason: str, begun: float) ->
     recorded = recorded_result(search)
     if recorded is not None:
         return recorded
+    if elsewhere := left_to_another(search.study, search.sampler.ranking(search.study)[0], search.weights):
+        return elsewhere
     view.say("\nComparing the tuned model with the others on the test set ...")
     return finish(search, stop_reason, begun)
 

@@ -5,48 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.errors import StorageError, StudyError, masked
+from tuning.errors import StudyError
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings, known_studies
+from tuning.steady_storage import SteadyStorage
+from tuning.storages import open_storage
 from tuning.strategy.history import Outcome
 from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
-from tuning.workers import WORKER, Worker, is_alive_elsewhere, is_gone
+from tuning.workers import BEAT, WORKER, Witness, Worker, is_gone, is_other
 
 FINGERPRINT = "fingerprint"  # user attribute of a study: what makes its trials comparable
 DATA_ARGUMENT = "data_argument"  # user attribute of a study: what `--data` loads its data again
 N_TEST_OPENINGS = "n_test_openings"  # user attribute of a study: how often its test set was opened
 SHIPPED_TRIAL = "shipped_trial"  # number of the trial whose weights were compared and exported
-
-# A lock that outlived its process (kill -9) is broken after this long; writing a line takes milliseconds.
-_LOCK_GRACE_SECS = 10
-
-
-def open_storage(url: str | None, study_dir: Path) -> BaseStorage:
-    """Open the storage of a study: an RDB by its URL, otherwise a journal file in the study's folder.
-
-    Raises:
-        StorageError: If it cannot be reached or written.
-    """
-    try:
-        if url is not None and "://" in url:
-            return RDBStorage(url)
-        path = study_dir / "optuna.journal" if url is None else Path(url).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = JournalFileSymlinkLock(str(path), grace_period=_LOCK_GRACE_SECS)
-        return JournalStorage(JournalFileBackend(str(path), lock))
-    except Exception as error:  # SQLAlchemy, its drivers and the file system each have errors of their own
-        where = "the study's folder" if url is None else masked(url)
-        hint = "check that it exists and can be written, or choose another with --storage"
-        raise StorageError(f"The Optuna storage {where} cannot be used ({_short(error)}): {hint}.") from error
 
 
 def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: Mapping[str, Any]) -> Study:
@@ -56,7 +36,8 @@ def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: 
         StudyError: If a study of that name exists with another fingerprint.
         StorageError: If the storage cannot be reached or written.
     """
-    storage = open_storage(settings.storage, settings.study_dir)
+    inner = open_storage(settings.storage, settings.study_dir)
+    storage = cast("BaseStorage", SteadyStorage(inner, Worker.this().as_attr()))
     pruner = CatchUpPruner(settings.max_epochs)
     try:
         # Not `load_if_exists`: that would write before the fingerprint is known to agree.
@@ -70,15 +51,26 @@ def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: 
             direction=settings.goal.direction,
             load_if_exists=True,  # another worker may have been faster
         )
-    known = study.user_attrs.get(FINGERPRINT)
-    if known is None:
+    if study.user_attrs.get(FINGERPRINT) is None:
         study.set_user_attr(FINGERPRINT, dict(fingerprint))
-    elif differences := differing(known, fingerprint):
+    check_fingerprint(study, fingerprint)
+    return study
+
+
+def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
+    """Refuse to work on a study with other data, another space or another objective.
+
+    To be called again before the first trial: two processes that create a study at the same moment may both find it
+    without a fingerprint, and the one whose own was written first sees only then that the other differs.
+
+    Raises:
+        StudyError: If the study's fingerprint differs, with the difference.
+    """
+    if differences := differing(study.user_attrs[FINGERPRINT], fingerprint):
         raise StudyError(
-            f"The study {settings.study!r} exists with {differences}: resume it with the same settings, "
+            f"The study {study.study_name!r} exists with {differences}: resume it with the same settings, "
             "or choose another name with --study."
         )
-    return study
 
 
 def load_study(root: Path, name: str, storage_url: str | None) -> Study:
@@ -96,22 +88,72 @@ def load_study(root: Path, name: str, storage_url: str | None) -> Study:
         raise StudyError(_unknown(name, optuna.get_all_study_names(storage))) from error
 
 
-def close_killed(study: Study, here: Worker) -> list[FrozenTrial]:
-    """Mark the running trials of processes that are gone as failed, with the reason; return them."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    killed = [trial for trial in running if is_gone(trial.user_attrs.get(WORKER), here)]
-    for trial in killed:
-        storage = study._storage  # a trial of another process has no public handle
-        storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
-        storage.set_trial_user_attr(trial._trial_id, OUTCOME_REASON, "the process that ran it is gone")
-        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+def close_killed(study: Study, here: Worker, witness: Witness | None = None) -> list[FrozenTrial]:
+    """Mark the running trials of processes that are gone as failed, with the reason; return them.
+
+    Args:
+        study: The study.
+        here: This process.
+        witness: What it has seen of other machines; None knows of this machine alone.
+    """
+    killed = []
+    for trial in _running(study):
+        if is_gone(trial.user_attrs.get(WORKER), here):
+            reason = "the process that ran it is gone"
+        elif witness is not None and witness.is_lost(trial.number):
+            reason = f"{_worker_name(trial)} has shown no sign of life for {witness.grace_secs:g} s"
+        else:
+            continue
+        if _close(study, trial, reason):
+            killed.append(trial)
     return killed
 
 
-def others_running(study: Study, here: Worker) -> list[FrozenTrial]:
-    """The running trials that other living processes of this host began; of another host nothing can be known."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [trial for trial in running if is_alive_elsewhere(trial.user_attrs.get(WORKER), here)]
+def others_running(study: Study, here: Worker, witness: Witness | None = None) -> list[FrozenTrial]:
+    """The running trials that other processes began and that are not known to be gone; the witness looks at them."""
+    others = [
+        trial for trial in _running(study) if is_others(trial, here) and not is_gone(trial.user_attrs.get(WORKER), here)
+    ]
+    if witness is None:
+        return others
+    witness.look({trial.number: _signs_of_life(trial) for trial in others})
+    return [trial for trial in others if not witness.is_lost(trial.number)]
+
+
+def is_others(trial: FrozenTrial, here: Worker) -> bool:
+    """Whether another process than this one began a trial."""
+    return is_other(trial.user_attrs.get(WORKER), here)
+
+
+def n_before(study: Study, number: int) -> int:
+    """How many trials with a smaller number have used up budget or still may."""
+    earlier = study.get_trials(deepcopy=False)[:number]
+    return sum(outcome_of(trial) is not Outcome.KILLED for trial in earlier)
+
+
+def _running(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _signs_of_life(trial: FrozenTrial) -> tuple[object, ...]:
+    return trial.user_attrs.get(BEAT), trial.last_step, len(trial.params)
+
+
+def _worker_name(trial: FrozenTrial) -> str:
+    worker = trial.user_attrs.get(WORKER)
+    return "its process" if worker is None else f"process {worker['pid']} on {worker['host']}"
+
+
+def _close(study: Study, trial: FrozenTrial, reason: str) -> bool:
+    """Mark a trial of another process as killed; returns whether that was not too late."""
+    storage = study._storage  # a trial of another process has no public handle
+    try:
+        storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
+        storage.set_trial_user_attr(trial._trial_id, OUTCOME_REASON, reason)
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    except UpdateFinishedTrialError:  # it has ended after all, or a third process was faster
+        return False
+    return True
 
 
 def n_counted(study: Study) -> int:
@@ -137,7 +179,3 @@ def _brief(value: object) -> str:
 def _unknown(name: str, known: list[str]) -> str:
     listed = ", ".join(known) if known else "none yet; `python -m tuning.search` runs one"
     return f"There is no study {name!r}. Known studies: {listed}."
-
-
-def _short(error: Exception) -> str:
-    return masked(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)

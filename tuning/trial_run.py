@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -17,6 +18,8 @@ from search_spaces import learning_rate
 from tuning.data import Dataset, TrainingData
 from tuning.engine.metrics import EpochMetrics, value_stderr
 from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
+from tuning.errors import is_disk_full
+from tuning.network_size import TooLarge, check_size
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
 from tuning.strategy.history import Outcome
@@ -50,10 +53,10 @@ class TrialRunner:
             outcome, reason = Outcome.PRUNED, str(pruned)
         except Diverged as diverged:
             outcome, reason = Outcome.DIVERGED, str(diverged)
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-            outcome, reason = Outcome.OUT_OF_MEMORY, f"not enough memory ({type(error).__name__})"
+        except TooLarge as too_large:
+            outcome, reason = Outcome.INFEASIBLE, str(too_large)
         except Exception as error:  # the user's model may fail in any way on some configuration
-            outcome, reason = Outcome.FAILED, f"{type(error).__name__}: {error}"
+            outcome, reason = _failure(error)
         return TrialEnd(job.number, outcome, reason, attrs=so_far.as_attrs())
 
     def _train(self, job: TrialJob, watch: Watcher, so_far: _SoFar) -> TrialEnd:
@@ -70,7 +73,9 @@ class TrialRunner:
         # of their luck cancels in the comparison.
         seed = self.settings.seed + job.seed_index
         so_far.facts |= {"learning_rate": rate, "seed": seed}
-        model = build_mlp(params, input_format(self.data), self.data.n_classes, seed)
+        build = partial(build_mlp, params, input_format(self.data), self.data.n_classes, seed)
+        check_size(build, self.settings.max_params, self.settings.memory_limit_mb)
+        model = build()
         so_far.facts["n_params"] = int(model.count_params())
         batch_size, precision = self.settings.batch_size, self.settings.precision
         plan = TrainingPlan(rate, seed, self.settings.max_epochs, goal.metric, batch_size, precision=precision)
@@ -80,6 +85,15 @@ class TrialRunner:
         stderr = value_stderr(trained.best, goal.metric, self.engine.n_val)
         attrs = so_far.facts | _findings(trained, diagnosis, stderr)
         return TrialEnd(job.number, Outcome.COMPLETE, "", goal.value(getattr(trained.best, goal.metric)), attrs)
+
+
+def _failure(error: Exception) -> tuple[Outcome, str]:
+    """What an exception says of the configuration, and in words; a full disk says nothing of it."""
+    if is_disk_full(error):
+        return Outcome.KILLED, f"{error}: make room, and resume the study with the same command"
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return Outcome.OUT_OF_MEMORY, f"not enough memory ({type(error).__name__})"
+    return Outcome.FAILED, f"{type(error).__name__}: {error}"
 
 
 def input_format(dataset: Dataset | TrainingData) -> InputFormat:

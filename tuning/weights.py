@@ -51,6 +51,10 @@ class WeightStore:
                 f"The weights of trial {number} are not in {self.folder.name}/ (kept: {kept})."
             ) from error
 
+    def has(self, number: int) -> bool:
+        """Whether a trial's weights are here."""
+        return self._path(number).exists()
+
     def first_kept(self, ranking: Sequence[int]) -> int:
         """The first of these trials whose weights are here.
 

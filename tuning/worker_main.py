@@ -8,6 +8,7 @@ operation starts its threads.
 from __future__ import annotations
 
 import os
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tuning import cli
 
 cli.import_tensorflow()
 
+import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tuning.data import TrainingData  # noqa: E402
@@ -41,6 +43,8 @@ def run_trials(
         n_threads: The worker's share of the cores, >= 1.
         slot: Which of the workers this is, from 0: it takes the GPU of that number, where there are GPUs.
     """
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(n_threads)
     tf.config.threading.set_inter_op_parallelism_threads(n_threads)
     _take_gpu(slot)
@@ -52,6 +56,7 @@ def run_trials(
         connection.send(report)
         return str(connection.recv())
 
+    _limit_memory(settings.memory_limit_mb)
     connection.send(READY)
     while (job := connection.recv()) is not None:
         connection.send(runner.run(job, watch))
@@ -63,3 +68,17 @@ def _take_gpu(slot: int) -> None:
         gpu = gpus[slot % len(gpus)]
         tf.config.set_visible_devices(gpu, "GPU")
         tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _limit_memory(limit_mb: int | None) -> None:
+    """From now on the process is refused more memory than this, beside what it has; nothing where there is no limit.
+
+    What counts is memory of its own that it may write to (on Linux, the system whose limit covers all of that): the
+    address space as a whole would count what threads reserve and never use.
+    """
+    if limit_mb is None or sys.platform != "linux":
+        return
+    import resource  # not on every system
+
+    most = psutil.Process().memory_info().data + limit_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))

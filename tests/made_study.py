@@ -46,7 +46,7 @@ def make_study(root: Path, name: str, dataset: Dataset, data_argument: str, tria
                 params=trial.params,
                 distributions=space.distributions(),
                 value=trial.value,
-                user_attrs={VALUE_STDERR: 0.001},
+                user_attrs={VALUE_STDERR: 0.001, "best_epoch": 3, "learning_rate": 1e-3},
             )
         )
     if trials:

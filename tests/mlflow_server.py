@@ -30,6 +30,24 @@ def mlflow_server(folder: Path, port: int, *args: str) -> Iterator[subprocess.Po
     """Run `mlflow server` in a folder until the block ends, or until it is killed."""
     environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-m", "mlflow", "server", "-w", "1", "--port", str(port), *args]
+    with _answering(command, folder, port, environ) as process:
+        yield process
+
+
+@contextmanager
+def model_server(folder: Path, port: int, words: list[str], tracking_uri: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command `mlflow models serve ...` in a folder until the block ends."""
+    environ = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # It starts uvicorn by its name.
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ["PATH"]])
+    with _answering([sys.executable, "-m", *words], folder, port, environ) as process:
+        yield process
+
+
+@contextmanager
+def _answering(
+    command: list[str], folder: Path, port: int, environ: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "server.log").open("ab") as log:
         # In a process group of its own, because the server starts others.
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log, start_new_session=True)

@@ -14,11 +14,14 @@ import numpy as np
 import optuna
 import pytest
 
+from benchmarks.card_snippets import NoPackages, run_alone, run_snippet, snippets_of
 from tests.made_study import MadeTrial, make_study, train_weights
 from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.export import export
+from tuning.export_formats import ALL_FORMATS, KERAS, ONNX, TFLITE, Format
 from tuning.likeness import FILE_NAME
+from tuning.runtimes import load_file
 from tuning.settings import study_dir
 from tuning.study_store import open_storage
 
@@ -68,7 +71,7 @@ def test_every_format_gives_what_was_scored(here: Path, tmp_path: Path, capsys: 
     text, result = exported(["--study", "made", *ALL], tmp_path / "out", capsys)
     files = {each["file"]: each for each in result["export"]["files"]}
     assert ["model.keras", "saved_model", "model.tflite", "model-8bit.tflite", "model.onnx"] == list(files)
-    assert {*files, "result.json", "overfit-backoff.json", FILE_NAME} <= {
+    assert {*files, "result.json", "overfit-backoff.json", "MODEL_CARD.md", FILE_NAME} == {
         path.name for path in (tmp_path / "out").iterdir()
     }
     assert ["out"] == [path.name for path in tmp_path.iterdir()]
@@ -88,6 +91,37 @@ def test_every_format_gives_what_was_scored(here: Path, tmp_path: Path, capsys: 
     for runtime in ("Keras 3", "TensorFlow 2", "TFLite interpreter 2", "ONNX Runtime 1"):
         assert runtime in text
     assert "Exported trial 0 of made to" in text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+def test_the_snippets_of_the_model_card_run_as_they_stand(here: Path, data: Dataset, tmp_path: Path) -> None:
+    """Typed in the export's folder, each gives the same probabilities."""
+    assert 0 == cli.run(export, ["--study", "made", *ALL, "--export-dir", str(tmp_path / "out")])
+    setup, *snippets = snippets_of(tmp_path / "out")
+    assert ALL_FORMATS == tuple(format for format, _ in snippets)
+    names: dict[str, Any] = {}
+    exec(setup[1], names)
+    images = data.validation.inputs[:50]
+    assert (images[:1].shape, images.dtype) == (names["inputs"].shape, names["inputs"].dtype)
+    expected = load_file(KERAS, tmp_path / "out" / "model.keras")(images)
+    for format, code in snippets:
+        found = run_snippet(code, tmp_path / "out", images)
+        np.testing.assert_allclose(found, expected, atol=0.2 if format.is_quantized else 1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize("format", [TFLITE, ONNX])
+def test_a_snippet_needs_nothing_but_its_runtime(format: Format, here: Path, data: Dataset, tmp_path: Path) -> None:
+    """In a new virtual environment with numpy and that runtime; the long form does it for TensorFlow's formats too."""
+    assert 0 == cli.run(export, ["--study", "made", "--format", format.name, "--export-dir", str(tmp_path / "out")])
+    images = data.validation.inputs[:50]
+    try:
+        found = run_alone(tmp_path / "out", format, images, tmp_path / "environment")
+    except NoPackages as error:
+        pytest.skip(str(error))
+    np.testing.assert_allclose(found, load_file(format, tmp_path / "out" / format.file)(images), atol=1e-6)
 
 
 @pytest.mark.slow

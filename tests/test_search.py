@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
 import tuning
+from tuning.evaluation.outcomes import PerExample
 from tuning.study_store import load_study, n_counted
 from tuning.trial_attrs import decision_of
 
@@ -153,6 +154,21 @@ np.testing.assert_allclose(first.sum(axis=1), 1, atol=1e-5)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=folder / "exports/small", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    card = (folder / "exports/small/MODEL_CARD.md").read_text()
+    assert all(words in card for words in ("| baseline-stand-in |", "is shipped", "model.keras", "saved_model", "MIT"))
+
+
+def test_the_tuned_model_is_registered_with_what_a_later_one_is_compared_with(
+    folder: Path, searched: subprocess.CompletedProcess[str]
+) -> None:
+    """The first one is the champion; each finalist keeps its losses on the test examples."""
+    assert "registered  overfit-backoff-mnist5k version 1, champion: there was no champion" in searched.stdout
+    result = json.loads((folder / "mlruns/studies/small/result.json").read_text())
+    for model in result["models"]:
+        kept = PerExample.load(folder / "mlruns/studies/small/models" / model["kind"])
+        assert kept is not None
+        assert model["evaluation"]["accuracy"] == pytest.approx(kept.accuracy)
+        assert model["evaluation"]["nll_calibrated"] == pytest.approx(kept.loss, abs=1e-6)
 
 
 def test_exporting_again_writes_the_same_model(

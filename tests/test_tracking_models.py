@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
 from tests.test_tracking import FACTS, a_run, opened, sqlite_store
+from tuning.evaluation.outcomes import PerExample
 from tuning.tracking import Run, Store, StudyEnd
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -32,10 +33,12 @@ def registered(store: Store) -> str:
 
 
 def a_finalist(folder: Path, value: float) -> Run:
-    """A tuned model whose files stand in a folder."""
+    """A tuned model whose files stand in a folder, with what its answers to 2,000 test examples cost."""
     inputs, outputs = TensorSpec(np.dtype(np.uint8), (-1, 28, 28)), TensorSpec(np.dtype(np.float32), (-1, 10))
     (folder / "tuned").mkdir(exist_ok=True)
     Model(signature=ModelSignature(Schema([inputs]), Schema([outputs]))).save(str(folder / "tuned" / "MLmodel"))
+    is_wrong = np.random.default_rng(0).random(2000) < value
+    PerExample(np.where(is_wrong, 3.0, 0.01).astype(np.float32), is_wrong, "a").save(folder / "tuned")
     metrics = {"best_val_error": value, "best_train_loss": 0.1, "test_accuracy": 0.98, "best_epoch": 3}
     return a_run("tuned", kind="tuned", metrics=metrics, curves={}, model="tuned", is_winner=True)
 
@@ -64,14 +67,47 @@ def test_a_finalist_is_a_logged_model_whose_metrics_name_their_data(store: Store
     assert "model.predict(images)  # uint8, shape (-1, 28, 28)" in note
 
 
-def test_the_best_version_on_the_same_data_is_the_champion(store: Store, tmp_path: Path) -> None:
-    """Each study adds a version; the alias moves to a better one only."""
-    client = MlflowClient(store.tracking_uri)
-    champions = []
-    for study, value in [("first", 0.02), ("worse", 0.03), ("better", 0.01)]:
-        end_of(store, study, value, tmp_path)
+def test_what_is_shown_to_be_better_on_the_same_test_set_is_the_champion(store: Store, tmp_path: Path) -> None:
+    """Each study adds a version, which says why it is what it is; the alias moves to a better one only."""
+    client, champions, notes = MlflowClient(store.tracking_uri), [], []
+    for study, value in [("first", 0.02), ("worse", 0.05), ("same", 0.02), ("better", 0.005)]:
+        notes.append(end_of(store, study, value, tmp_path))
         champions.append(str(client.get_model_version_by_alias(registered(store), "champion").version))
-    assert ["1", "1", "3"] == champions
+    assert ["1", "1", "1", "4"] == champions
+    assert "3" == str(client.get_model_version_by_alias(registered(store), "challenger").version)
+    reasons = ("there was no champion", "it is worse than", "it is not shown to be better than", "it is better than")
+    for version, (reason, note) in enumerate(zip(reasons, notes, strict=True), start=1):
+        found = client.get_model_version(registered(store), str(version))
+        assert reason in found.description
+        assert ("| loss |" in found.description) == (version > 1)
+        assert f"Registered: {registered(store)} version {version}, {found.tags['alias']}: {reason}" in note
+
+
+def test_a_version_of_somebody_else_keeps_the_alias(store: Store, tmp_path: Path) -> None:
+    """It kept nothing to compare with, so nobody can say that it is worse."""
+    client = MlflowClient(store.tracking_uri)
+    client.create_registered_model(registered(store))
+    foreign = client.create_model_version(registered(store), tmp_path.as_uri())
+    client.set_registered_model_alias(registered(store), "champion", foreign.version)
+    end_of(store, "quiet-otter", 0.02, tmp_path)
+    assert foreign.version == client.get_model_version_by_alias(registered(store), "champion").version
+    challenger = client.get_model_version_by_alias(registered(store), "challenger")
+    assert "kept no outcomes on its test set" in challenger.description
+
+
+def test_a_champion_that_was_cut_short_gives_the_alias_back(store: Store, tmp_path: Path) -> None:
+    """Its version is deleted, and sent anew it is compared with the same champion as before."""
+    end_of(store, "first", 0.05, tmp_path)
+    end_of(store, "better", 0.005, tmp_path)
+    client = MlflowClient(store.tracking_uri)
+    version = client.get_model_version_by_alias(registered(store), "champion")
+    experiment = client.get_experiment_by_name(store.experiment)
+    assert ("2", True) == (str(version.version), experiment is not None)
+    client.update_run(version.run_id, status="RUNNING")
+    end_of(store, "better", 0.005, tmp_path)
+    again = client.get_model_version_by_alias(registered(store), "champion")
+    assert "better than the champion, version 1," in again.description
+    assert 2 == len(client.search_model_versions(f"name = '{registered(store)}'"))
 
 
 def test_a_finalist_that_was_cut_short_is_there_once(store: Store, tmp_path: Path) -> None:

@@ -62,6 +62,23 @@ def argument(trials: Sequence[FrozenTrial], space: SearchSpace, goal: Goal) -> I
         yield _step(trial, here, base, response, space, goal)
 
 
+def lineage(steps: Sequence[Step], number: int, max_steps: int) -> list[Step]:
+    """How the search came to a trial: from the start, experiment by experiment, to the trial itself.
+
+    Args:
+        steps: The argument.
+        number: Of the trial.
+        max_steps: >= 3; of more, those in the middle are left out.
+    """
+    by_number = {step.trial.number: step for step in steps}
+    found: list[Step] = []
+    here: int | None = number
+    while here in by_number and by_number[here] not in found:
+        found.insert(0, by_number[here])
+        here = decision_of(by_number[here].trial).get("base")
+    return found if len(found) <= max_steps else [*found[:2], *found[2 - max_steps :]]
+
+
 def smaller_sentence(
     trials: Sequence[FrozenTrial], space: SearchSpace, goal: Goal, best_number: int, margin: float = DEFAULT_SHRINK
 ) -> str:

@@ -12,6 +12,7 @@ from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.errors import SettingsError, StudyError
 from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages, formats_of
+from tuning.export_options import DEFAULT_SEEDS, MAX_SEEDS, check_order
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -39,6 +40,27 @@ from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages,
 @click.option("--logits", is_flag=True, help="Raw logits instead of calibrated probabilities. Example: --logits")
 @click.option("--force", is_flag=True, help="Replace an earlier export. Example: --force")
 @click.option(
+    "--final-fit",
+    "n_seeds",
+    metavar="[SEEDS]",
+    type=click.IntRange(1, MAX_SEEDS),
+    is_flag=False,
+    flag_value=DEFAULT_SEEDS,
+    default=None,
+    show_default="the trial's own weights",
+    help=f"Train it once more, on train and validation together; {DEFAULT_SEEDS} seeds, or: --final-fit 5",
+)
+@click.option(
+    "--register",
+    "register_as",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    show_default="not registered",
+    help="Register it in MLflow as EXPERIMENT-DATA, or under a name. Example: --register my-model",
+)
+@click.option(
     "--data",
     metavar="NAME|FILE.npz",
     default=None,
@@ -50,8 +72,8 @@ from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages,
     "--tracking-uri",
     metavar="URI",
     default=None,
-    show_default="mlflow.db here",
-    help="MLflow store of --run. Example: --tracking-uri http://127.0.0.1:5000",
+    show_default="mlflow.db here, or where the study was mirrored",
+    help="MLflow store of --run and --register. Example: --tracking-uri http://127.0.0.1:5000",
 )
 @click.option(
     "--export-dir",
@@ -69,6 +91,8 @@ def export(
     quantize: bool,
     logits: bool,
     force: bool,
+    n_seeds: int | None,
+    register_as: str | None,
     data: str | None,
     storage: str | None,
     tracking_uri: str | None,
@@ -77,6 +101,7 @@ def export(
     """Export a trial's model: raw inputs in, calibrated probabilities out, each file read back and compared."""
     formats = formats_of(names, quantize=quantize)
     check_packages(formats)
+    check_order(logits, register_as)
     root = Path.cwd()
     if (trial is not None) + smallest + (run is not None) > 1:
         raise SettingsError("`--trial`, `--smallest` and `--run` each name a trial: give one of them.")
@@ -96,22 +121,17 @@ def export(
     fingerprint = fingerprint_of(found)
     chosen = chosen_trial(found, trial, smallest=smallest)
     is_shipped = chosen.number == found.user_attrs.get(SHIPPED_TRIAL, chosen.number)
-    folder_name = study if is_shipped else f"{study}-trial-{chosen.number}"
+    folder_name = (study if is_shipped else f"{study}-trial-{chosen.number}") + ("-final-fit" if n_seeds else "")
     target = (export_dir or root / "exports" / folder_name).absolute()
     check_target(target, force=force)
     dataset = _dataset(data or found.user_attrs[DATA_ARGUMENT], fingerprint["seed"], fingerprint["data digest"], study)
 
     cli.import_tensorflow()
-    from tuning.export_study import Wanted, export_trial, recorded
-    from tuning.export_table import export_text
-    from tuning.weights import WeightStore
+    from tuning.export_run import Order, run_export
+    from tuning.export_study import Chosen, Wanted
 
-    folder = study_dir(root, study)
-    about = recorded(folder, study, chosen)
-    trips = export_trial(chosen, dataset, WeightStore(folder / "weights"), target, about, Wanted(formats, logits))
-    print(export_text(trips))
-    files = ", ".join(trip.file for trip in trips)
-    print(f"Exported trial {chosen.number} of {study} to {os.path.relpath(target)}: {files}")
+    order = Order(Wanted(formats, logits), n_seeds, register_as, tracking_uri)
+    run_export(Chosen(found, chosen, dataset, study_dir(root, study)), target, order, root, click.echo)
 
 
 def _dataset(name: str, seed: int, digest: str, study: str) -> Dataset:

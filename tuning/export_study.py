@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,59 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from optuna.study import Study
 from optuna.trial import FrozenTrial
 from scipy.special import softmax
 
+from tuning.argument import Step
 from tuning.data import Dataset, Examples
 from tuning.evaluation.calibration import fit_temperature
 from tuning.export_formats import Format
+from tuning.export_reading import Reading
 from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE, written_aside
 from tuning.exporting import serving_model, write_files
+from tuning.final_fit import FinalFit, final_fit
 from tuning.likeness import likeness_of
-from tuning.networks import best_model, keras_logits
+from tuning.model_card import MODEL_CARD, CardFacts, model_card
+from tuning.networks import Logits, best_model, keras_logits
 from tuning.pool import share_of_cores
 from tuning.read_back import read_back
-from tuning.result import RESULT_FILE, write_json
+from tuning.result import RESULT_FILE, data_facts, write_json
 from tuning.round_trip import RoundTrip, check, differences, n_right
+from tuning.study_store import FINGERPRINT
 from tuning.weights import WeightStore
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The trial to export: its study, the study's data (the test part sealed) and the study's folder."""
+
+    study: Study
+    trial: FrozenTrial
+    dataset: Dataset
+    study_dir: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What is exported.
+
+    Args:
+        model: From raw inputs to logits.
+        temperature: Fitted on the validation examples, with weights that have not seen them.
+        val_logits: What those weights give there, shape (n, classes).
+        final: The final fit that the model is of; None for the trial's own weights.
+    """
+
+    model: keras.Model
+    temperature: float
+    val_logits: Logits
+    final: FinalFit | None = None
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The model, and those of the final fit's other seeds."""
+        return (self.model,) if self.final is None else self.final.models
 
 
 @dataclass(frozen=True)
@@ -44,38 +82,59 @@ class Scored:
         serving: From raw inputs to what the files are to give.
         outputs: What the scored model gives on the validation examples, shape (n, classes).
         validation: These examples.
-        temperature: Fitted on them.
     """
 
     serving: keras.Model
     outputs: NDArray[np.floating]
     validation: Examples
-    temperature: float
 
 
-def export_trial(
-    trial: FrozenTrial, dataset: Dataset, weights: WeightStore, folder: Path, about: Mapping[str, Any], wanted: Wanted
-) -> tuple[RoundTrip, ...]:
-    """Write the files of a trial's model, read each back, and put the folder in its place once all are as scored.
+def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) -> Fitted:
+    """The trial's model with the weights that were scored, or a final fit of its configuration.
 
     Args:
-        trial: A complete trial.
-        dataset: The data of its study; the test part stays sealed.
-        weights: Kept weights, those of the trial among them.
+        chosen: The trial.
+        n_seeds: Seeds of the final fit; None for the trial's own weights.
+        say: Told a line for every seed.
+
+    Raises:
+        ExportError: If the weights of the trial are not there, or a final fit diverges.
+    """
+    dataset, trial = chosen.dataset, chosen.trial
+    model = best_model(dataset, trial.params, seed=0)  # the seed of weights that are replaced at once
+    WeightStore(chosen.study_dir / "weights").load(trial.number, model)
+    logits = keras_logits(model)(dataset.validation.inputs)
+    temperature = fit_temperature(logits, dataset.validation.labels)
+    if n_seeds is None:
+        return Fitted(model, temperature, logits)
+    final = final_fit(dataset, trial, chosen.study.user_attrs[FINGERPRINT], n_seeds, say)
+    return Fitted(final.models[0], temperature, logits, final)
+
+
+def write_export(
+    chosen: Chosen, found: Fitted, reading: Reading | None, steps: list[Step], folder: Path, wanted: Wanted
+) -> tuple[RoundTrip, ...]:
+    """Write the files of a model, read each back, and put the folder in its place once all are as scored.
+
+    Args:
+        chosen: The trial.
+        found: Its model.
+        reading: Of the model on the test set, where the study's end has not scored it.
+        steps: The study as an argument.
         folder: Target; an earlier export there is replaced.
-        about: Result of the study, written into `result.json` beside what is found here.
         wanted: The formats.
 
     Raises:
-        ExportError: If the weights are not there, a file is not what was scored, or the folder cannot be written.
+        ExportError: If a file is not what was scored, or the folder cannot be written.
     """
-    scored = _scored(trial, dataset, weights, logits=wanted.logits)
+    dataset, scored = chosen.dataset, _scored(found, chosen.dataset.validation, logits=wanted.logits)
+    about = recorded(chosen)
     mark = {
         "study": about["study"],
-        "trial": trial.number,
-        "params": trial.params,
+        "trial": chosen.trial.number,
+        "params": chosen.trial.params,
         "data_sha256": dataset.digest,
-        TEMPERATURE: scored.temperature,
+        TEMPERATURE: found.temperature,
         OUTPUTS: LOGITS if wanted.logits else PROBABILITIES,
     }
     with written_aside(folder) as aside:
@@ -83,33 +142,44 @@ def export_trial(
         trips = tuple(_round_trip(each, aside, scored) for each in wanted.formats)
         if likeness := likeness_of(dataset):
             likeness.save(aside)
-        files = [asdict(trip) for trip in trips]
-        write_json(aside / RESULT_FILE, {**about, "export": {**mark, "files": files}})
+        export = {**mark, **_read_and_fitted(found, reading), "files": [asdict(trip) for trip in trips]}
+        write_json(aside / RESULT_FILE, {**about, "export": export})
+        names, dtype = [each.name for each in wanted.formats], str(dataset.train.inputs.dtype)
+        card = model_card(CardFacts(about, export, names, dataset.input_shape, dtype, steps))
+        (aside / MODEL_CARD).write_text(card, encoding="utf-8")
         write_json(aside / MARK, mark)
     return trips
 
 
-def recorded(study_dir: Path, study: str, trial: FrozenTrial) -> dict[str, Any]:
+def recorded(chosen: Chosen) -> dict[str, Any]:
     """The study's result if it is about this trial, whose test score then exists; else what the trial itself says."""
+    trial, study = chosen.trial, chosen.study
     try:
-        result = json.loads((study_dir / RESULT_FILE).read_text(encoding="utf-8"))
+        result = json.loads((chosen.study_dir / RESULT_FILE).read_text(encoding="utf-8"))
         if result["best_trial"] == trial.number:
             return dict(result)
     except (OSError, ValueError, KeyError):
         pass
-    return {"study": study, "trial": trial.number, "value": trial.value}
+    return {
+        "study": study.study_name,
+        "trial": trial.number,
+        "objective": study.user_attrs[FINGERPRINT]["objective"],
+        "value": trial.value,
+        "data": data_facts(chosen.dataset),
+    }
 
 
-def _scored(trial: FrozenTrial, dataset: Dataset, weights: WeightStore, *, logits: bool) -> Scored:
-    model = best_model(dataset, trial.params, seed=0)  # the seed of weights that are replaced at once
-    weights.load(trial.number, model)
-    validation = dataset.validation
-    outputs = keras_logits(model)(validation.inputs)
-    temperature = fit_temperature(outputs, validation.labels)
+def _read_and_fitted(found: Fitted, reading: Reading | None) -> Mapping[str, Any]:
+    facts = {} if found.final is None else {"final_fit": found.final.facts()}
+    return facts if reading is None else {**facts, "test": reading.facts()}
+
+
+def _scored(found: Fitted, validation: Examples, *, logits: bool) -> Scored:
+    outputs = keras_logits(found.model)(validation.inputs)
     if logits:
-        return Scored(serving_model(model, None), outputs, validation, temperature)
-    probabilities = softmax(outputs.astype(np.float64) / temperature, axis=1)
-    return Scored(serving_model(model, temperature), probabilities, validation, temperature)
+        return Scored(serving_model(found.model, None), outputs, validation)
+    probabilities = softmax(outputs.astype(np.float64) / found.temperature, axis=1)
+    return Scored(serving_model(found.model, found.temperature), probabilities, validation)
 
 
 def _round_trip(format: Format, folder: Path, scored: Scored) -> RoundTrip:

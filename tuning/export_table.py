@@ -14,8 +14,13 @@ from tuning.round_trip import RoundTrip
 _WIDTH = 100
 
 
-def export_text(trips: Sequence[RoundTrip]) -> str:
-    """Every file with its size, what it changes, and its latency, as plain text."""
+def export_text(trips: Sequence[RoundTrip], *, has_seen_them: bool = False) -> str:
+    """Every file with its size, what it changes, and its latency, as plain text.
+
+    Args:
+        trips: A file each.
+        has_seen_them: Whether the model was trained on the validation examples too.
+    """
     first = trips[0]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("file", no_wrap=True)
@@ -27,11 +32,13 @@ def export_text(trips: Sequence[RoundTrip]) -> str:
     console = Console(width=_WIDTH, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(table)
+    seen = ", on which it was trained too" if has_seen_them else ""
     threads = "1 thread" if first.n_threads == 1 else f"{first.n_threads} threads"
     return (
         f"{capture.get()}"
-        f"On {first.n_checked} validation examples, of which the scored model has {100 * first.scored_accuracy:.2f} % "
-        "right: the largest difference\nof an output from the scored model's, and how many predictions changed. "
+        f"On {first.n_checked} validation examples{seen}, of which the scored model has "
+        f"{100 * first.scored_accuracy:.2f} % right: the largest difference\n"
+        "of an output from the scored model's, and how many predictions changed. "
         f"Milliseconds: median (95th percentile), {threads}.\n"
         f"Each file was read in a fresh process by {', '.join(dict.fromkeys(trip.runtime for trip in trips))}."
     )

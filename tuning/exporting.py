@@ -100,6 +100,7 @@ def _write(serving: keras.Model, format: Format, folder: Path) -> None:
         serving.export(path, verbose=False)
     elif format == ONNX:
         _make_constants(serving)
+        serving(np.zeros((1, *serving.input_shape[1:]), serving.inputs[0].dtype))  # else Keras says: never called
         serving.export(path, format="onnx", verbose=False)
     else:
         path.write_bytes(_tflite(serving, is_quantized=format.is_quantized))

@@ -7,7 +7,7 @@ Whatever is fitted (weights, temperatures) is fitted on the other parts: the tes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.pretrained import BaselineError
 from tuning.baseline import BaselineFacts, load
 from tuning.data import Examples, TrainingData
+from tuning.data.split import examples_digest
 from tuning.engine.metrics import train_sample
 from tuning.engine.training import Engine
 from tuning.evaluation import (
@@ -27,6 +28,7 @@ from tuning.evaluation import (
     measure_latency,
     selection_optimism,
 )
+from tuning.evaluation.outcomes import PerExample
 from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
 from tuning.finalist_fit import fit_metrics
@@ -84,6 +86,7 @@ def compare_and_export(
         for each, result in zip(finalists, models, strict=True)
     }
     save_models(graphs, data.validation.inputs[:2], data.n_classes, settings.study_dir / MODELS)
+    _keep_outcomes(models, test_logits, test, settings.study_dir / MODELS)
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
@@ -94,6 +97,15 @@ def compare_and_export(
     optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
     parts, why_not = parts_report(rivals[0].name, rivals[0].logits, data, test, likeness) if rivals else (None, ())
     return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_not))
+
+
+def _keep_outcomes(models: Sequence[ModelResult], test_logits: Sequence[Logits], test: Examples, folder: Path) -> None:
+    """Keep what each model's answers to the test examples cost, beside its files: later models are compared with it."""
+    digest = examples_digest(test)
+    for model, logits in zip(models, test_logits, strict=True):
+        kept = PerExample.of(logits, test.labels, temperature=model.evaluation.temperature, examples_sha256=digest)
+        if (folder / model.kind).is_dir():
+            kept.save(folder / model.kind)
 
 
 def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Finalist], tuple[str, ...]]:

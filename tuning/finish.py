@@ -6,22 +6,24 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
 from tuning import processes
-from tuning.argument import argument, smaller_sentence
+from tuning.argument import Step, argument, smaller_sentence
 from tuning.argument import text as argument_text
 from tuning.console import result_text
-from tuning.data import Dataset, Examples
+from tuning.data import Examples
 from tuning.errors import StorageError
-from tuning.export_target import Exported
+from tuning.export_formats import DEFAULT_FORMATS
+from tuning.export_target import MARK, Exported
 from tuning.mirror import read_end, shown_links, study_end, write_end
+from tuning.model_card import MODEL_CARD, CardFacts, model_card
 from tuning.opening import Search, notes
 from tuning.repeats import seed_spread
-from tuning.result import RESULT_FILE, Comparison, SearchResult, write_json
+from tuning.result import RESULT_FILE, Comparison, SearchResult, data_facts, write_json
 from tuning.settings import PICTURES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.study_note import study_note
@@ -66,7 +68,7 @@ def finish(search: Search, stop_reason: str, begun: float) -> str:
         paired=compared.paired,
         n_trials=n_counted(search.study),
         n_test_openings=n_openings,
-        data=_data_facts(dataset),
+        data=data_facts(dataset),
         notes=(*notes(search), *compared.notes, *_findings(search, number)),
         elapsed_secs=time.monotonic() - begun,
         optimism=compared.optimism,
@@ -117,11 +119,20 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
     trials, goal = search.study.get_trials(deepcopy=False), search.settings.goal
     steps = list(argument(trials, search.space, Goal(goal.name, goal.maximize)))
     (folder / ARGUMENT_FILE).write_text(argument_text(steps) + "\n", encoding="utf-8")
+    _write_card(search, result, steps, exported)
     note, best = study_note(result, steps, search.settings), trials[result.best_trial]
     write_end(study_end(result, best, goal, note, [RESULT_FILE, ARGUMENT_FILE], folder), folder)
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
     return f"{text}\n{mirrored(search)}"
+
+
+def _write_card(search: Search, result: SearchResult, steps: Sequence[Step], exported: Exported) -> None:
+    dataset = search.dataset
+    mark = json.loads((exported.folder / MARK).read_text(encoding="utf-8"))
+    formats = [each.name for each in DEFAULT_FORMATS]
+    facts = CardFacts(result.as_dict(), mark, formats, dataset.input_shape, str(dataset.train.inputs.dtype), steps)
+    (exported.folder / MODEL_CARD).write_text(model_card(facts), encoding="utf-8")
 
 
 def mirrored(search: Search) -> str:
@@ -135,17 +146,6 @@ def mirrored(search: Search) -> str:
     except StorageError as error:
         return f"{error} What is missing there is sent by `python -m tuning.sync --study {settings.study}`."
     return shown_links(links, settings.tracking_uri)
-
-
-def _data_facts(dataset: Dataset) -> dict[str, object]:
-    return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "sha256": dataset.digest,
-        "n_train": len(dataset.train.labels),
-        "n_validation": len(dataset.validation.labels),
-        "n_test": dataset.test.n_examples,
-    }
 
 
 def _shown(path: Path) -> str:

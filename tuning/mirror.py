@@ -208,9 +208,11 @@ def shown_links(links: Links, tracking_uri: str | None) -> str:
     """Where to see the study: at the server, or at the address of a plain `mlflow ui`."""
     is_server = tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
     there = links.absolute(masked(tracking_uri) if tracking_uri is not None and is_server else _LOCAL_UI)
+    registered = f"\n  registered  {links.registered}" if links.registered else ""
     return (
         f"In MLflow{'' if is_server else ' (start it with: mlflow ui)'}:\n  the study   {there.report}\n"
         f"  its trials  {there.table}\n  its levers  {there.charts}\n  finalists   {there.comparison}"
+        f"{registered}"
     )
 
 

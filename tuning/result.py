@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.baseline_sweep import ScalingSweep
+from tuning.data import Dataset
 from tuning.evaluation import Evaluation, Latency, LossReport, PairedTest, PartsReport, SelectionOptimism
 from tuning.export_target import Exported
 from tuning.repeats import SeedSpread
@@ -182,6 +183,18 @@ class SearchResult:
         """Everything as plain data."""
         words = {"sentences": self.sentences(), "loss_sentences": self.loss_sentences(), "findings": self.findings()}
         return {**asdict(self), **words}
+
+
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """Name, source and digest of a data set, and its sizes."""
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "sha256": dataset.digest,
+        "n_train": len(dataset.train),
+        "n_validation": len(dataset.validation),
+        "n_test": dataset.test.n_examples,
+    }
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -26,8 +26,8 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from tuning import tracking_entities as entities
+from tuning import tracking_models as models
 from tuning.tracking_events import PARTS, STATUSES, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
-from tuning.tracking_models import delete_models, expected_input, log_model, model_of, register, registered_name
 from tuning.tracking_store import Store, prepared
 from tuning.tracking_views import Links, how_to_load, shared_views
 
@@ -171,6 +171,11 @@ class Tracker:
             client.set_terminated(run_id, status=end.status)
         return links
 
+    def registered(self, key: str) -> models.Registered | None:
+        """What the model of a run has become in the registry; None if it is not registered."""
+        with self._errors_of_the_store():
+            return models.registered_of(self._study_that_is_open.client, self._written[key])
+
     def end(self, status: str) -> None:
         """Ends the parent run without a result: "FINISHED", "KILLED" or "FAILED"."""
         with self._errors_of_the_store():
@@ -184,10 +189,10 @@ class Tracker:
         self._half_written[run.key] = [run_id]
         metrics = entities.run_metrics(run)
         if run.model:
-            model_id = log_model(client, study.experiment_id, run, run_id, study.dataset, self._study)
+            model_id = models.log_model(client, study.experiment_id, run, run_id, study.dataset, self._study)
             metrics = entities.model_metrics(run, model_id, run_id, study.dataset)
             if run.is_winner:
-                register(client, self._store, run, run_id, model_id, study.dataset)
+                models.register(client, self._store, run, run_id, model_id, study.dataset)
         # The client splits what exceeds the 1000 metrics and 100 parameters that a server takes at once.
         client.log_batch(run_id, metrics, entities.params({**run.params, "data_sha256": study.dataset.digest}))
         client.log_inputs(run_id, datasets=entities.dataset_inputs(study.dataset, run.parts))
@@ -199,7 +204,7 @@ class Tracker:
         """Not completed but deleted: the points it has would be there twice."""
         study, run_ids = self._study_that_is_open, self._half_written.get(key, [])
         while run_ids:
-            delete_models(study.client, study.experiment_id, run_ids[-1])
+            models.delete_models(study.client, study.experiment_id, run_ids[-1])
             study.client.delete_run(run_ids[-1])
             run_ids.pop()
 
@@ -210,21 +215,22 @@ class Tracker:
     def _links(self, end: StudyEnd) -> Links:
         study = self._study_that_is_open
         winner = self._written.get(end.models[-1].key) if end.models else None
+        registered = models.registered_of(study.client, winner) if winner else None
         return Links(
             study.experiment_id,
             study.run_id,
             self._study,
             compared=tuple(self._written[model.key] for model in end.models),
-            model_id=model_of(study.client, study.experiment_id, winner) if winner else "",
+            model_id=models.model_of(study.client, study.experiment_id, winner) if winner else "",
+            registered=registered.sentence() if registered else "",
         )
 
     def _note(self, end: StudyEnd, links: Links, folder: Path) -> str:
         """The report, with what is known only here: addresses, pictures, and where the model is."""
         last = links.pictures(end.previews)
         if links.model_id:
-            name = registered_name(self._store, self._study_that_is_open.dataset)
-            takes = expected_input(folder / end.models[-1].model)
-            last = f"{how_to_load(name, links.model_id, self._store.address, takes)}\n\n{last}"
+            takes = models.expected_input(folder / end.models[-1].model)
+            last = f"{how_to_load(links.registered, links.model_id, self._store.address, takes)}\n\n{last}"
         head, _, rest = end.note.partition("\n\n")
         text = f"{head}\n\n{links.markdown()}\n\n{rest}"
         room = _MAX_NOTE_CHARS - len(last) - len("\n...\n\n")

@@ -78,6 +78,7 @@ class Run:
         model: folder of a model in MLflow's format that becomes the run's logged model; empty for none. In a
             `StudyEnd` relative to the folder of the study.
         is_winner: whether that model is registered.
+        register_as: name of the registered model; empty for that of the experiment and its data.
 
     Raises:
         ValueError: If the status or a part is unknown, the end lies before the start, or a curve has the name of a
@@ -98,6 +99,7 @@ class Run:
     parts: Sequence[str] = ("train", "validation")
     model: str = ""
     is_winner: bool = False
+    register_as: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

@@ -51,6 +51,8 @@ def find_trial(root: Path, tracking_uri: str | None, run_id: str, study: str | N
 def _trial(tags: dict[str, str], run_id: str) -> int | None:
     if tags.get("kind") in ("study", "tuned"):
         return None
+    if tags.get("kind") == "exported":
+        return int(tags["base_trial"])
     match = re.fullmatch(r"trial-(\d+)", tags.get(KEY_TAG, ""))
     if match is None:
         raise SettingsError(

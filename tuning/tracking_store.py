@@ -9,7 +9,7 @@ database to write-ahead logging, with which parallel writers wait two to three t
         MlflowClient(store.tracking_uri)
 
 `prepared` sets environment variables of MLflow that are not set yet, so that a server which does not answer is
-given up after five seconds instead of minutes, and links to runs are not printed between the trials. MLflow's usage
+given up after five seconds instead of minutes, and neither links to runs nor progress bars are printed. MLflow's usage
 statistics are the user's decision: `MLFLOW_DISABLE_TELEMETRY=true` turns them off.
 """
 
@@ -32,6 +32,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 # What these have to say is either of no interest (70 migrations of a new database) or raised as well.

@@ -108,6 +108,7 @@ class Links:
         study: Name of the study.
         compared: Ids of the runs to compare side by side: the finalists and the best trial.
         model_id: Of the tuned model's logged model; empty if there is none.
+        registered: As what it is registered, and why, a clause; empty if it is not.
         server: Address of MLflow's pages, with a slash at its end; empty for relative addresses.
     """
 
@@ -116,6 +117,7 @@ class Links:
     study: str
     compared: Sequence[str] = ()
     model_id: str = ""
+    registered: str = ""
     server: str = ""
 
     def absolute(self, server: str) -> "Links":
@@ -182,7 +184,7 @@ def how_to_load(registered: str, model_id: str, tracking_uri: str, example: str)
     """How to load and serve the winner, as a section of a description.
 
     Args:
-        registered: Name of the registered model.
+        registered: As what the winner is registered, and why, a clause.
         model_id: Of the logged model.
         tracking_uri: Where MLflow keeps it, as it may be shown.
         example: Shape and type of the inputs, in words.
@@ -197,5 +199,5 @@ probabilities = model.predict(images)  # {example}
 ```
 
 Serve it: `mlflow models serve -m models:/{model_id} -p 5001 --env-manager local` (with
-`MLFLOW_TRACKING_URI={tracking_uri}`). It is registered as `{registered}`; the alias `@champion` is its best version.
+`MLFLOW_TRACKING_URI={tracking_uri}`). Registered: {registered}.
 """

@@ -61,8 +61,13 @@ def data_digest(parts: Parts) -> str:
     MLflow's own dataset digest takes a sample and misses a changed pixel
     (https://github.com/mlflow/mlflow/issues/22275); results are only comparable when every byte is the same.
     """
+    return examples_digest(parts.train, parts.validation, parts.test)
+
+
+def examples_digest(*parts: Examples) -> str:
+    """Return the SHA-256, in hex, of dtype, shape and every byte of these examples, in this order."""
     sha256 = hashlib.sha256()
-    for part in (parts.train, parts.validation, parts.test):
+    for part in parts:
         for array in (part.inputs, part.labels):
             sha256.update(f"{array.dtype.str} {array.shape} ".encode())
             sha256.update(np.ascontiguousarray(array).data)

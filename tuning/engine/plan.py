@@ -33,6 +33,7 @@ class TrainingPlan:
         ema_momentum: Momentum of the weights' moving average, in [0, 1); 0 for none; None for `default_ema_momentum`,
             or for what the optimizer of a compiled model says.
         stop: When to end before `max_epochs`.
+        restore_best_weights: Whether the model ends with the weights of its best epoch; those of its last otherwise.
         precision: Of matrix products: `float32`, `mixed_bfloat16`, or `auto` for what is faster on this machine and
             for this shape; `auto` is `float32` for a compiled model, whose author has chosen.
         jit_compile: Whether XLA compiles the step; None for what is faster.
@@ -48,6 +49,7 @@ class TrainingPlan:
     batch_size: int | None = None
     ema_momentum: float | None = None
     stop: StopRule = field(default_factory=StopRule)
+    restore_best_weights: bool = True
     precision: str = "auto"
     jit_compile: bool | None = None
 

@@ -119,7 +119,8 @@ class _Run:
         values = [getattr(epoch, self._plan.monitor) for epoch in self.epochs]
         if not math.isfinite(values[0]):
             raise Diverged(self._learning_rate)
-        if len(values) == 1 or values[-1] < values[self._best_epoch - 1]:  # NaN is less than nothing
+        is_best = len(values) == 1 or values[-1] < values[self._best_epoch - 1]  # NaN is less than nothing
+        if is_best or not self._plan.restore_best_weights:
             self._best_epoch = len(values)
             self.best_weights, self.best_val = trainer.weights(), val
         self._last_val = val

@@ -1,0 +1,104 @@
+"""`--final-fit`: the chosen configuration trained once more, on train and validation examples together.
+
+No example is left to choose by, so nothing is chosen: the number of epochs is the one that the trial's early stopping
+found, the weights are those of the last epoch, and of several seeds the first is what is exported; the others show how
+much a seed matters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from tuning.data import Dataset
+from tuning.engine.plan import default_batch_size
+from tuning.engine.stopping import StopRule
+from tuning.engine.training import Diverged, Engine, TrainingPlan
+from tuning.errors import ExportError
+from tuning.networks import best_model
+
+_N_WATCHED = 1_000  # examples measured after every epoch: only whether the numbers are finite matters
+
+
+@dataclass(frozen=True, eq=False)
+class FinalFit:
+    """What a final fit left.
+
+    Args:
+        models: From raw inputs to logits, one a seed; the first is what is exported.
+        seeds: Theirs.
+        n_epochs: Epochs of each.
+        n_examples: Train and validation examples together.
+        train_secs: Of all of them.
+    """
+
+    models: tuple[keras.Model, ...]
+    seeds: tuple[int, ...]
+    n_epochs: int
+    n_examples: int
+    train_secs: float
+
+    def facts(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "seeds": list(self.seeds),
+            "n_epochs": self.n_epochs,
+            "n_examples": self.n_examples,
+            "train_secs": round(self.train_secs, 3),
+        }
+
+
+def final_fit(
+    dataset: Dataset, trial: FrozenTrial, fingerprint: Mapping[str, Any], n_seeds: int, say: Callable[[str], object]
+) -> FinalFit:
+    """Train a trial's configuration on train and validation examples together.
+
+    Args:
+        dataset: The data of its study; the test part stays sealed.
+        trial: A complete trial.
+        fingerprint: Of its study: seed, batch size, precision.
+        n_seeds: How many times, >= 1; seeds count up from the study's.
+        say: Told a line for every seed.
+
+    Raises:
+        ExportError: If a training diverges.
+    """
+    begun = time.monotonic()
+    train, validation = dataset.train, dataset.validation
+    inputs = np.concatenate([train.inputs, validation.inputs])
+    labels = np.concatenate([train.labels, validation.labels])
+    engine = Engine(inputs, labels, validation.inputs[:_N_WATCHED], validation.labels[:_N_WATCHED])
+    n_epochs = int(trial.user_attrs["best_epoch"])
+    seeds = tuple(int(fingerprint["seed"]) + i for i in range(n_seeds))
+    models = []
+    for i, seed in enumerate(seeds):
+        plan = TrainingPlan(
+            trial.user_attrs["learning_rate"],
+            seed,
+            n_epochs,
+            # As the trial had it: a step that sees more examples would be another configuration.
+            batch_size=fingerprint.get("batch size") or default_batch_size(len(train)),
+            stop=StopRule(patience=n_epochs, min_epochs=n_epochs),
+            precision=fingerprint.get("precision") or "auto",
+            restore_best_weights=False,
+        )
+        models.append(_trained(engine, best_model(dataset, trial.params, seed), plan))
+        say(f"final fit {i + 1} of {n_seeds}: seed {seed}, {n_epochs} epochs of {len(labels)} examples")
+    return FinalFit(tuple(models), seeds, n_epochs, len(labels), time.monotonic() - begun)
+
+
+def _trained(engine: Engine, model: keras.Model, plan: TrainingPlan) -> keras.Model:
+    try:
+        trained = engine.train(model, plan)
+    except Diverged as error:
+        raise ExportError(f"The final fit with seed {plan.seed} {error}: export without --final-fit.") from error
+    if not math.isfinite(trained.epochs[-1].val_loss):
+        raise ExportError(f"The final fit with seed {plan.seed} diverged: export without --final-fit.")
+    return trained.model

@@ -21,10 +21,13 @@ from tests.made_study import MadeTrial, make_study, train_weights
 from tests.mlflow_server import free_port, model_server
 from tuning import cli
 from tuning.data import Dataset, load_dataset
+from tuning.data.split import examples_digest
+from tuning.evaluation.outcomes import PerExample
 from tuning.export import export
 from tuning.export_formats import TFLITE
 from tuning.mirror import PLACE, Place, open_mirror
 from tuning.model_card import MODEL_CARD
+from tuning.result import BASELINE, MODELS
 from tuning.runtimes import load_file
 from tuning.settings import OBJECTIVES, study_dir
 from tuning.study_store import N_TEST_OPENINGS, load_study
@@ -140,10 +143,12 @@ def test_a_run_of_mlflow_names_its_trial(
 
 def test_a_final_fit_has_its_own_reading(root: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]) -> None:
     """Trained on train and validation together, the first of two seeds is exported and registered as it is."""
+    keep_a_poor_baseline(study_dir(root, "made") / MODELS / BASELINE)
     exported("--final-fit", "--register", "another name")
     text = capsys.readouterr().out
     assert "final fit 2 of 2: seed 1, 3 epochs of 4000 examples" in text
     assert "own single reading of the test set" in text
+    assert "This model is better than the pretrained baseline: loss -" in text
     assert "Over 2 seeds, of which the first is exported whatever it scores" in text
     assert "Registered another name version 1, champion" in text
     found = json.loads((root / "exports" / "made-final-fit" / "result.json").read_text())["export"]
@@ -155,6 +160,14 @@ def test_a_final_fit_has_its_own_reading(root: Path, client: MlflowClient, capsy
     assert numbers["test"]["nll"] != found["test"]["nll"]
     assert "fitted once more" in (root / "exports" / "made-final-fit" / MODEL_CARD).read_text().splitlines()[0]
     assert "1" == str(client.get_model_version_by_alias("another name", "champion").version)
+
+
+def keep_a_poor_baseline(folder: Path) -> None:
+    """What a baseline that is always wrong would have kept of the test examples at the study's end."""
+    test = load_dataset("mnist5k", seed=0, environ={}).test.open()
+    folder.mkdir(parents=True)
+    losses, is_wrong = np.full(len(test), 3.0, np.float32), np.ones(len(test), np.bool_)
+    PerExample(losses, is_wrong, examples_digest(test)).save(folder)
 
 
 def test_the_champion_is_served_in_milliseconds(root: Path, client: MlflowClient, data: Dataset) -> None:
@@ -212,8 +225,3 @@ def test_bad_input_is_one_clear_error_and_writes_nothing(
     assert 1 == error.count("\n")
     assert [] == [word for word in words if word not in error]
     assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-
-
-def test_study_dir_keeps_no_copy_of_what_was_registered(root: Path) -> None:
-    """The model's files are in MLflow's store and in the export, not beside the study as well."""
-    assert ["optuna.journal", "weights"] == sorted(path.name for path in study_dir(root, "made").iterdir())

@@ -154,11 +154,11 @@ def _calibration(facts: CardFacts) -> Iterator[str]:
     whose = "the trial's weights, before the final fit" if facts.export.get("final_fit") else "these weights"
     yield f"The temperature {temperature:.4g} was fitted on the validation examples with {whose}: it divides the logits"
     yield "and changes no prediction."
-    yield ""
     if facts.export[OUTPUTS] != PROBABILITIES:
         yield f"The files give raw logits: divide them by {temperature:.6g} before the softmax."
     sentences = [each for each in facts.result.get("loss_sentences", ()) if each.startswith("tuned: ")]
-    yield from ([] if facts.export.get("final_fit") else map(_item, sentences))
+    if sentences and not facts.export.get("final_fit"):
+        yield from ("", *map(_item, sentences))
 
 
 def _limits(facts: CardFacts) -> Iterator[str]:

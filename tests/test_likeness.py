@@ -1,5 +1,6 @@
 """Does an image look like the training data? Real ones do, what never occurs in them does not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from benchmarks.likeness import noise, printed, scribble
+from tuning.classifier_view import ClassifierView
 from tuning.data.sources import find_source
 from tuning.errors import ExportError
 from tuning.likeness import FILE_NAME, Likeness
@@ -73,6 +75,31 @@ def test_it_travels_through_its_file(likeness: Likeness, images: NDArray[np.uint
     np.testing.assert_array_equal(likeness.distances(images[:9]), again.distances(images[:9]))
     assert likeness.limit == again.limit
     assert (tmp_path / FILE_NAME).stat().st_size < 1_300_000
+
+
+def test_what_a_classifier_sees_travels_with_it(likeness: Likeness, tmp_path: Path) -> None:
+    """The numbers and how the classifier is to be read."""
+    view = ClassifierView("baseline-x", "x/1", 127.5, 127.5, False, np.eye(3, dtype=np.float32))
+    replace(likeness, view=view).save(tmp_path)
+    again = Likeness.load(tmp_path)
+    assert again is not None and again.view is not None
+    assert ("baseline-x", "x/1", 127.5, 127.5, False) == (
+        again.view.name,
+        again.view.handle,
+        again.view.offset,
+        again.view.divisor,
+        again.view.gives_logits,
+    )
+    np.testing.assert_array_equal(view.logits, again.view.logits)
+
+
+def test_a_classifier_of_unknown_origin_is_not_loaded_because_a_file_says_so() -> None:
+    """Loading a module runs what is in it; the sentence says how to allow it."""
+    view = ClassifierView("baseline-x", "nowhere/x", 0.0, 1.0, True, np.eye(3, dtype=np.float32))
+    left_out = view.report(np.zeros((20, 28, 28), np.uint8))
+    assert isinstance(left_out, str)
+    assert "need the classifier nowhere/x, which is loaded with --baseline HANDLE only" in left_out
+    assert "take at least 20 images" in str(view.report(np.zeros((19, 28, 28), np.uint8)))
 
 
 def test_a_missing_file_is_none_and_a_damaged_one_an_error(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`tuning.predict` end to end: a real model, trained and exported here, on images of a person's own making."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.mlp import InputFormat, build_mlp
+from models.pretrained import load_baseline
 from tuning import cli
+from tuning.baseline_reading import read_baseline
+from tuning.classifier_view import ClassifierView
 from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
 from tuning.evaluation.calibration import fit_temperature
@@ -38,7 +42,12 @@ def root(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert model is not None
     temperature = fit_temperature(keras_logits(model)(data.validation.inputs), data.validation.labels)
     about = {"study": "mine", "temperature": temperature}
-    export_model(model, folder / "exports" / "mine", data.validation.inputs[:100], about, likeness_of(data))
+    baseline = load_baseline("stand-in", cache_dir=folder)
+    reading = read_baseline(baseline, data.for_training, seed=0)
+    likeness = likeness_of(data)
+    assert likeness is not None
+    likeness = replace(likeness, view=ClassifierView.of(reading, "stand-in", baseline.name, data.train.inputs))
+    export_model(model, folder / "exports" / "mine", data.validation.inputs[:100], about, likeness)
     return folder
 
 
@@ -140,6 +149,44 @@ def test_a_told_polarity_is_said_and_an_export_without_statistics_is_used(
     assert "not known" in text
 
 
+@pytest.fixture
+def forty(data: Dataset, tmp_path: Path) -> Path:
+    """A folder of 40 images that the study did not train on, as a person would keep them: large, dark on light."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for i, digit in enumerate(data.validation.inputs[:40]):
+        save(255 - enlarged(digit), folder / f"{i:02}.png")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_a_folder_is_a_table_and_compared_as_a_whole_with_the_training_images(
+    forty: Path, data: Dataset, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By TF-GAN's measures, with the pretrained classifier; pictures are drawn where a folder is named."""
+    out = tmp_path / "pictures"
+    out.mkdir()
+    assert 0 == cli.run(predict, [str(forty), "--study", "mine", "--out", str(out)])
+    text = capsys.readouterr().out
+    found = [int(digit) for digit in re.findall(r"^\s\d\d\.png +(\d) ", text, flags=re.MULTILINE)]
+    assert 40 == len(found)
+    assert (np.array(found) == data.validation.labels[:40]).mean() > 0.85
+    assert re.search(r"^[0-4] of 40 images look unlike the training data", text, flags=re.MULTILINE)
+    assert "Together: no difference shown between the images and training images of the same classes as" in text
+    assert 40 == len(list(out.glob("*-png-prediction.png")))
+
+
+def test_images_of_another_kind_differ_from_the_training_images_as_a_whole(
+    data: Dataset, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Digits that lie on their side, each of them a digit to the model; no picture is drawn unasked."""
+    fallen = [save(np.rot90(digit), tmp_path / f"{i:02}.png") for i, digit in enumerate(data.validation.inputs[:40])]
+    assert 0 == cli.run(predict, [*map(str, fallen), "--study", "mine"])
+    text = capsys.readouterr().out
+    assert "Together: the images differ from training images of the same classes as baseline-stand-in sees them" in text
+    assert "Picture" not in text
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -153,6 +200,9 @@ def test_a_told_polarity_is_said_and_an_export_without_statistics_is_used(
         (["own.png", "--out", "out.txt"], ["--out", ".png", "out.txt"]),
         (["own.png", "--out", "nowhere/out.png"], ["--out", "nowhere/out.png"]),
         (["own.png", "--out", "own.png"], ["--out", "own.png"]),
+        (["own.png", "empty.png"], ["empty.png", "nothing to be seen"]),
+        (["own.png", "own.png", "--out", "out.png"], ["--out", "folder", "2 images", "out.png"]),
+        (["folder"], ["no image in the folder folder"]),
         ([], ["IMAGE"]),
     ],
 )
@@ -168,6 +218,7 @@ def test_bad_input_is_one_clear_error_and_writes_nothing(
     """Exit code 2, one line, no traceback."""
     (tmp_path / "exports").symlink_to(here / "exports")
     save(seven, tmp_path / "own.png")
+    (tmp_path / "folder").mkdir()
     save(np.full((30, 30), 9, np.uint8), tmp_path / "empty.png")
     (tmp_path / "text.png").write_text("no image")
     monkeypatch.chdir(tmp_path)

@@ -71,6 +71,21 @@ def test_nothing_is_pruned_before_a_trial_is_complete() -> None:
     assert not trial.should_prune()
 
 
+def test_a_trial_is_judged_by_the_best_trial_when_it_is_first_judged() -> None:
+    """Another worker's trial that ends meanwhile has no say, so the verdict follows from the history alone."""
+    study = optuna.create_study(pruner=CatchUpPruner(max_epochs=30))
+    study.add_trial(best_trial(0.9))
+    early = study.ask(DISTRIBUTIONS)
+    for epoch, value in enumerate(FLAT, start=1):
+        early.report(value, epoch)
+    assert not early.should_prune()
+    study.add_trial(best_trial(0.5))
+    late = study.ask(DISTRIBUTIONS)
+    for epoch, value in enumerate(FLAT, start=1):
+        late.report(value, epoch)
+    assert (False, True) == (early.should_prune(), late.should_prune())
+
+
 def test_it_prunes_in_a_plain_optuna_study() -> None:
     """As any pruner of Optuna: report, should_prune, TrialPruned; steps may count from zero."""
     curves = iter([[0.9, 0.6, 0.5, 0.45, 0.42, 0.4, 0.39, 0.38], [0.9, 0.89, 0.88, 0.88, 0.88, 0.88, 0.88, 0.88]])

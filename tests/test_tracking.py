@@ -1,9 +1,11 @@
 """The mirror in MLflow, in a real SQLite store, read back with MLflow's own client."""
 
+import getpass
 import json
 import os
 import sqlite3
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,39 @@ def leave_half_written(store: Store, tracker: Tracker, key: str) -> str:
     (run,) = runs_in(store, f"tags.`{KEY_TAG}` = '{key}'")
     MlflowClient(store.tracking_uri).update_run(run.info.run_id, status="RUNNING")
     return str(run.info.run_id)
+
+
+def test_every_run_says_who_ran_what_from_which_commit(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In MLflow's own tags, on the study and on a trial: what its table calls user, source and version."""
+    monkeypatch.chdir(tmp_path)
+
+    def git(*args: str) -> str:
+        return subprocess.run(["git", *args], capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init", "--initial-branch", "tuning-digits")
+    git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "--allow-empty", "--message", "first")
+    opened(store).log(a_run())
+    expected = {
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": "python -m tuning.search",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": git("rev-parse", "HEAD"),
+        "mlflow.source.git.branch": "tuning-digits",
+    }
+    for run in (the_study(store), the_child(store)):
+        assert expected == {name: run.data.tags.get(name) for name in expected}
+
+
+def test_outside_a_repository_no_commit_is_made_up(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tags are left out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    opened(store).log(a_run())
+    assert [] == [name for name in the_child(store).data.tags if name.startswith("mlflow.source.git")]
 
 
 def test_a_trial_is_a_child_of_its_study(store: Store, tracker: Tracker) -> None:

@@ -48,7 +48,7 @@ def facts(handle: str | None) -> BaselineFacts:
     Raises:
         SettingsError: If the user named one that cannot be used.
     """
-    loaded = _load(handle)
+    loaded = load_handle(handle)
     return BaselineFacts(loaded.name, loaded.handle, loaded.is_stand_in, loaded.may_have_seen, loaded.note)
 
 
@@ -58,11 +58,16 @@ def load(known: BaselineFacts) -> PretrainedBaseline:
     Raises:
         SettingsError: If it is gone since.
     """
-    loaded = _load(known.handle)
+    loaded = load_handle(known.handle)
     return replace(loaded, note=known.note) if known.is_stand_in else loaded
 
 
-def _load(handle: str | None) -> PretrainedBaseline:
+def load_handle(handle: str | None) -> PretrainedBaseline:
+    """Load a baseline by its handle; None for the default one, or what stands in for it.
+
+    Raises:
+        SettingsError: If the user named one that cannot be used.
+    """
     try:
         return load_baseline(handle, cache_dir=Path(tempfile.gettempdir()) / "tfhub_modules")
     except BaselineError as error:

@@ -23,7 +23,7 @@ from tuning.export_reading import Reading
 from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE, written_aside
 from tuning.exporting import serving_model, write_files
 from tuning.final_fit import FinalFit, final_fit
-from tuning.likeness import likeness_of
+from tuning.likeness import Likeness, likeness_of
 from tuning.model_card import MODEL_CARD, CardFacts, model_card
 from tuning.networks import Logits, best_model, keras_logits
 from tuning.pool import share_of_cores
@@ -140,7 +140,8 @@ def write_export(
     with written_aside(folder) as aside:
         write_files(scored.serving, wanted.formats, aside)
         trips = tuple(_round_trip(each, aside, scored) for each in wanted.formats)
-        if likeness := likeness_of(dataset):
+        # The search kept it where it had a baseline at hand, whose view of the images is part of it.
+        if likeness := Likeness.load(chosen.study_dir) or likeness_of(dataset):
             likeness.save(aside)
         export = {**mark, **_read_and_fitted(found, reading), "files": [asdict(trip) for trip in trips]}
         write_json(aside / RESULT_FILE, {**about, "export": export})

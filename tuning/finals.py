@@ -8,6 +8,7 @@ Whatever is fitted (weights, temperatures) is fitted on the other parts: the tes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.pretrained import BaselineError
 from tuning.baseline import BaselineFacts, load
+from tuning.classifier_view import ClassifierView
 from tuning.data import Examples, TrainingData
 from tuning.data.split import examples_digest
 from tuning.engine.metrics import train_sample
@@ -33,7 +35,7 @@ from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
 from tuning.finalist_fit import fit_metrics
 from tuning.finalists import Finalist, baseline_finalist, hand_made_finalist, tuned_finalist
-from tuning.likeness import likeness_of
+from tuning.likeness import Likeness, likeness_of
 from tuning.model_pictures import DrawnModel, draw_models
 from tuning.naive_reading import naive_reading
 from tuning.networks import Logits, best_model
@@ -90,8 +92,10 @@ def compare_and_export(
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
-    inputs, likeness = data.validation.inputs[:1000], likeness_of(data)
-    exported = export_model(model, settings.export_folder, inputs, about, likeness)
+    likeness = _likeness(data, rivals, baseline)
+    if likeness is not None:
+        likeness.save(settings.study_dir)  # for `tuning.export`, which does not load the baseline again
+    exported = export_model(model, settings.export_folder, data.validation.inputs[:1000], about, likeness)
     val_logits = tuned.logits(data.validation.inputs)
     scored = (val_logits, data.validation.labels, test_logits[-1], test.labels)
     optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
@@ -116,6 +120,15 @@ def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Fi
         return [baseline_finalist(load(baseline), data, _BOOTSTRAP_SEED)], ()
     except BaselineError as error:
         return [], (f"no pretrained baseline: {error}",)
+
+
+def _likeness(data: TrainingData, rivals: list[Finalist], baseline: BaselineFacts | None) -> Likeness | None:
+    """What the training images look like, to the pretrained baseline too where there is one."""
+    likeness = likeness_of(data)
+    if likeness is None or baseline is None or not rivals or rivals[0].reading is None:
+        return likeness
+    view = ClassifierView.of(rivals[0].reading, baseline.handle, rivals[0].name, data.train.inputs)
+    return replace(likeness, view=view)
 
 
 def compare(

@@ -13,13 +13,14 @@ images: one in a hundred images of the data itself lies beyond it.
 from __future__ import annotations
 
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuning.classifier_view import ClassifierView
 from tuning.data import Dataset, TrainingData
 from tuning.errors import ExportError
 from tuning.own_image import SIDE
@@ -38,10 +39,12 @@ class Likeness:
     Args:
         kept: Features of training images, shape (images, 128), rows of unit length.
         limit: 99th percentile of the distances of validation images, 0 to the square root of 2.
+        view: What a pretrained classifier says of training images; None where there is none.
     """
 
     kept: NDArray[np.float16]
     limit: float
+    view: ClassifierView | None = None
 
     @classmethod
     def of(cls, train: NDArray[Any], validation: NDArray[Any], seed: int = 0) -> Self:
@@ -76,7 +79,8 @@ class Likeness:
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of an exported model."""
-        np.savez_compressed(folder / FILE_NAME, **asdict(self))
+        view = self.view.as_arrays() if self.view else {}
+        np.savez_compressed(folder / FILE_NAME, kept=self.kept, limit=self.limit, **view)
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -90,7 +94,7 @@ class Likeness:
             return None
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls(arrays["kept"], float(arrays["limit"]))
+                return cls(arrays["kept"], float(arrays["limit"]), ClassifierView.from_arrays(arrays))
         except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ExportError(f"{path} is damaged ({error}): export the model again.") from error
 

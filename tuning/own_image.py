@@ -13,6 +13,7 @@ network that learned from them expects the same.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,40 @@ class OwnImage:
 
     pixels: NDArray[np.uint8]
     polarity: str
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """The files among some paths, and of each folder those whose name ends as an image's does, in alphabetical order.
+
+    Raises:
+        DataError: If there is no such file or folder, or none of its files is an image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        known = Image.registered_extensions()
+        within = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+        if not within:
+            raise DataError(
+                f"There is no image in the folder {path}: name files, such as seven.png, or another folder."
+            )
+        found += within
+    return found
+
+
+def read_own(path: Path, polarity: str) -> tuple[Grey, OwnImage]:
+    """Read an image file: as it is, and as an image like MNIST's; `polarity` as in `as_mnist`.
+
+    Raises:
+        DataError: If it cannot be read, or there is nothing to be seen on it; the message names the file.
+    """
+    grey = read_grey(path)
+    try:
+        return grey, as_mnist(grey, polarity)
+    except DataError as error:
+        raise DataError(f"{path.name}: {error}") from error
 
 
 def read_grey(path: Path) -> Grey:

@@ -1,10 +1,14 @@
-"""`python -m tuning.predict IMAGE.png`: which digit is on a person's own image, how surely, and as a picture."""
+"""`python -m tuning.predict IMAGE.png`: which digit is on a person's own image, how surely, and as a picture.
+
+Several images, or a folder of them, give a table, and whether they look like the training data as a whole.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +20,7 @@ _SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -37,35 +41,70 @@ _SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    metavar="PICTURE",
+    metavar="PICTURE|FOLDER",
     default=None,
-    show_default="IMAGE-prediction.png in this folder",
-    help="Where the picture goes: .png, .svg, .pdf or .jpg. Example: --out seven.svg",
+    show_default="IMAGE-prediction.png in this folder; no pictures of several images",
+    help="Where the picture goes: .png, .svg, .pdf or .jpg; of several images a folder. Example: --out seven.svg",
 )
-def predict(image: Path, model: Path | None, study: str | None, polarity: str, out: Path | None) -> None:
+@click.option(
+    "--baseline",
+    metavar="HANDLE|PATH",
+    default=None,
+    show_default="TF-GAN's MNIST classifier or the stand-in only",
+    help="The study's pretrained baseline may be loaded to judge several images. Example: --baseline my-classifier/",
+)
+def predict(
+    images: tuple[Path, ...],
+    model: Path | None,
+    study: str | None,
+    polarity: str,
+    out: Path | None,
+    baseline: str | None,
+) -> None:
     """Classify the digit on an image of your own, and draw the confidence for each class.
 
     The image may have any size, colour or grey, transparent or not; it is scaled and centred as MNIST's images were:
-    into a box of 20 x 20 pixels in its own proportions, its centre of mass in the middle of 28 x 28 pixels.
+    into a box of 20 x 20 pixels in its own proportions, its centre of mass in the middle of 28 x 28 pixels. Of several
+    images, or of a folder, a table is printed, and whether all of them together look like the training data.
     """
     from tuning.exported_model import ExportedModel, find_export
-    from tuning.own_image import POLARITIES, SIDE, as_mnist, read_grey
+    from tuning.own_image import POLARITIES, SIDE, find_images, read_own
 
     if polarity not in POLARITIES:
         raise SettingsError(f"`--polarity` must be one of {', '.join(POLARITIES)}, got {polarity}.")
-    grey = read_grey(image)
-    own = as_mnist(grey, polarity)
+    files = find_images(images)
+    read = [read_own(file, polarity) for file in files]
     folder = find_export(Path.cwd(), model, study)
-    target = _checked(out or Path(f"{image.stem}-prediction.png"), image)
+    targets = _targets(files, out)
 
     cli.import_tensorflow()
     from tuning.prediction import Prediction
+    from tuning.predictions import text_of_several
 
     exported = ExportedModel.load(folder)
     exported.check_takes(SIDE)
-    prediction = Prediction(image.name, grey, own, exported)
-    print(prediction.text(is_told=polarity != "auto"))
-    print(f"Picture: {os.path.relpath(prediction.draw(target))}")
+    made = [Prediction(file.name, *each, exported) for file, each in zip(files, read, strict=True)]
+    print(made[0].text(is_told=polarity != "auto") if len(made) == 1 else text_of_several(made, baseline))
+    drawn = [prediction.draw(target) for prediction, target in zip(made, targets, strict=len(targets) > 0)]
+    if drawn:
+        place = drawn[0] if len(made) == 1 else drawn[0].parent
+        print(f"Picture{'s' if len(made) > 1 else ''}: {os.path.relpath(place)}")
+
+
+def _targets(files: Sequence[Path], out: Path | None) -> list[Path]:
+    """Where the pictures go: one of a single image, one each in a folder that was named, otherwise none.
+
+    Raises:
+        SettingsError: If one cannot be written there.
+    """
+    if len(files) == 1:
+        return [_checked(out or Path(f"{files[0].stem}-prediction.png"), files[0])]
+    if out is None:
+        return []
+    if not out.is_dir():
+        raise SettingsError(f"`--out` must be a folder that is there for {len(files)} images, got {out}.")
+    # With its suffix, because seven.png and seven.jpg are two images.
+    return [_checked(out / f"{file.name.replace('.', '-')}-prediction.png", file) for file in files]
 
 
 def _checked(target: Path, image: Path) -> Path:

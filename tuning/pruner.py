@@ -20,9 +20,11 @@ from tuning.strategy.actions import REPEAT, Phase
 from tuning.strategy.catch_up import MIN_EPOCHS, Incumbent, Verdict, judge
 from tuning.trial_attrs import VALUE_STDERR, best_of, decision_of, is_maximized
 
+_N_REMEMBERED = 64  # trials that run at the same time, at most
+
 
 class CatchUpPruner(BasePruner):
-    """Prune what cannot win; stateless, so it resumes and parallelises like the sampler.
+    """Prune what cannot win; what it remembers of running trials follows from the history, so it resumes exactly.
 
     Args:
         max_epochs: How many values a trial reports at most, one an epoch, >= 1.
@@ -35,6 +37,7 @@ class CatchUpPruner(BasePruner):
         if max_epochs < 1:
             raise ValueError(f"`max_epochs` must be >= 1, got {max_epochs}.")
         self._max_epochs = max_epochs
+        self._incumbents: dict[tuple[str, int], Incumbent] = {}
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether the trial's reported values cannot catch up with the best complete trial's."""
@@ -47,7 +50,7 @@ class CatchUpPruner(BasePruner):
         Raises:
             RuntimeError: If the study has more than one objective.
         """
-        # The cheap questions first: the best trial is searched among all trials, and this runs after every epoch.
+        # The cheap questions first: this runs after every epoch.
         if not MIN_EPOCHS <= len(trial.intermediate_values) < self._max_epochs:
             return None
         decision = decision_of(trial)
@@ -55,10 +58,25 @@ class CatchUpPruner(BasePruner):
         if decision.get("phase") in (Phase.CROSS_BORDER, Phase.SHRINK) or decision.get("move") == REPEAT:
             return None
         maximize = is_maximized(study)
-        best = best_of(study)
-        if best is None:
+        incumbent = self._incumbent_of(study, trial)
+        if incumbent is None:
             return None
-        return judge(_losses(trial, maximize), _incumbent(best, maximize), self._max_epochs, maximize=maximize)
+        return judge(_losses(trial, maximize), incumbent, self._max_epochs, maximize=maximize)
+
+    def _incumbent_of(self, study: Study, trial: FrozenTrial) -> Incumbent | None:
+        """The best trial when this one is judged for the first time; one that ends meanwhile has no say.
+
+        Looking for it goes over all trials: after every epoch, that would be most of what Optuna costs in a long study.
+        """
+        key = (study.study_name, trial.number)
+        if key not in self._incumbents:
+            best = best_of(study)
+            if best is None:
+                return None
+            while len(self._incumbents) >= _N_REMEMBERED:
+                del self._incumbents[next(iter(self._incumbents))]
+            self._incumbents[key] = _incumbent(best, is_maximized(study))
+        return self._incumbents[key]
 
 
 def _incumbent(best: FrozenTrial, maximize: bool) -> Incumbent:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import sqrtm
 from scipy.special import log_softmax
 
-from tuning.evaluation import PartsReport, compare_parts
+from tuning.evaluation import OwnImagesReport, PartsReport, compare_parts, compare_with_training
 
 Logits = NDArray[np.float64]
 
@@ -86,3 +86,35 @@ def test_chance_leaves_the_classes_of_a_stratified_split_as_they_are(shift: floa
         train | moved, classifier="x", score=classifier_score, distance=frechet_distance, test_share_unlike=0, seed=0
     )
     assert is_shown == compared.distances[2].is_shown
+
+
+def own_report(shift: float, classes: NDArray[np.int64]) -> OwnImagesReport:
+    """Of own images of these classes, moved by `shift` deviations, and 900 training images of three classes."""
+    draws, labels = np.random.default_rng(2).normal(size=(1000, 3)), np.arange(900) % 3
+    own, training = draws[900:][: len(classes)] + 20 * np.eye(3)[classes], draws[:900] + 20 * np.eye(3)[labels]
+    return compare_with_training(
+        own + shift * np.array([1, 0, 0]),
+        training,
+        classifier="the classifier",
+        score=classifier_score,
+        distance=frechet_distance,
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("classes", [np.arange(60) % 3, np.zeros(60, np.int64)])
+def test_own_images_are_compared_with_training_images_of_their_classes(classes: NDArray[np.int64]) -> None:
+    """Sixty sevens are no sample of all digits, and yet no other images."""
+    alike, moved = own_report(0.0, classes), own_report(1.5, classes)
+    assert (False, True) == (alike.between.is_shown, moved.between.is_shown)
+    assert 60 == alike.n_images
+    assert alike.sentence().startswith("no difference shown between the images and training images of the same classes")
+    assert moved.sentence().startswith("the images differ from training images of the same classes as the classifier")
+
+
+def test_no_more_own_images_are_compared_than_there_are_training_images() -> None:
+    """A Frechet distance is larger for fewer images: both sides have as many."""
+    ten = np.random.default_rng(3).normal(size=(10, 3)) + np.array([9, 0, 0])
+    many = np.random.default_rng(4).normal(size=(50, 3)) + np.array([9, 0, 0])
+    found = compare_with_training(many, ten, classifier="x", score=classifier_score, distance=frechet_distance, seed=0)
+    assert (10, False) == (found.n_images, found.between.is_shown)

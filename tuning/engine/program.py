@@ -22,9 +22,9 @@ from tuning.engine.compilation import Compilation, steps_per_chunk
 from tuning.engine.criterion import CompiledLoss, Criterion, CrossEntropyOfLogits
 from tuning.engine.metrics import Predictions
 from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
-from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel
+from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel, widest
 
-_EVALUATION_BATCH = 5_000  # bounds the memory of an evaluation; large enough for full speed
+_EVALUATION_BYTES = 64 * 2**20  # of the widest layer's outputs in an evaluation, whose batch follows from it
 # Steps between two updates of the engine's own moving average, which takes their momenta together: in a wide network an
 # update goes over as much memory as the optimizer does, and an average over hundreds of steps misses nothing between
 # eight. A compiled model that asks for an average gets its own, step by step.
@@ -65,6 +65,7 @@ class Program:
         self._n_examples = n_examples(labels)
         self._batch_size = min(batch_size, self._n_examples)
         self._averaged_steps = 1 if model.compiled else AVERAGED_STEPS
+        self._evaluation_batch = max(1, _EVALUATION_BYTES // (4 * widest(model)))
         self._is_first_average = tf.Variable(True, trainable=False)
         self.compilation = compilation
         self._steps = tf.function(self._run_steps, jit_compile=compilation.jit_compile)
@@ -92,9 +93,12 @@ class Program:
 
     def predict(self, inputs: Any, labels: Any) -> Predictions:  # noqa: ANN401 - nested
         """Clean outputs, losses and errors (evaluation mode) of resident examples."""
+        n = self._evaluation_batch
+        if n_examples(labels) <= n:  # a slice would be a copy
+            return Predictions(*tf.nest.map_structure(_joined, self._evaluate(inputs, labels)))
         parts = []
-        for first in range(0, n_examples(labels), _EVALUATION_BATCH):
-            batch = tf.nest.map_structure(lambda x, i=first: x[i : i + _EVALUATION_BATCH], (inputs, labels))
+        for first in range(0, n_examples(labels), n):
+            batch = tf.nest.map_structure(lambda x, i=first: x[i : i + n], (inputs, labels))
             parts.append(self._evaluate(*batch))
         return Predictions(*tf.nest.map_structure(_joined, *parts))
 
@@ -195,7 +199,7 @@ def _own_or_default(
 
 
 def _joined(*parts: tf.Tensor) -> NDArray[Any]:
-    return np.concatenate([part.numpy() for part in parts])
+    return parts[0].numpy() if len(parts) == 1 else np.concatenate([part.numpy() for part in parts])
 
 
 def _mask(layer: RuntimeDropout, shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ which training only needs the gradient 2 * l2 * w. All other layers and regulari
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,6 +118,12 @@ def architecture(model: keras.Model) -> str:
         graph = graph.replace(json.dumps(layer.name), str(i))
     inputs = [(tensor.shape, tensor.dtype) for tensor in model.inputs]
     return json.dumps([inputs, [_structure(layer) for layer in model.layers], graph])
+
+
+def widest(model: keras.Model) -> int:
+    """Numbers in the largest output of any layer for one example, >= 1; an axis without a size counts as 1."""
+    tensors = [tensor for layer in model.layers for node in layer._inbound_nodes for tensor in node.output_tensors]
+    return int(max(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors))
 
 
 def l2_factors(model: keras.Model) -> list[float | None]:

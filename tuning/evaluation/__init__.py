@@ -20,7 +20,7 @@ from tuning.evaluation.latency import Latency, measure_latency
 from tuning.evaluation.loss import LossReport, loss_report
 from tuning.evaluation.metrics import Interval
 from tuning.evaluation.optimism import SelectionOptimism, selection_optimism
-from tuning.evaluation.parts import PartsReport, compare_parts
+from tuning.evaluation.parts import OwnImagesReport, PartsReport, compare_parts, compare_with_training
 from tuning.evaluation.report import Evaluation, evaluate_model
 
 __all__ = [
@@ -29,11 +29,13 @@ __all__ = [
     "Interval",
     "Latency",
     "LossReport",
+    "OwnImagesReport",
     "PairedTest",
     "PartsReport",
     "SelectionOptimism",
     "compare_paired",
     "compare_parts",
+    "compare_with_training",
     "evaluate_model",
     "fit_temperature",
     "loss_report",

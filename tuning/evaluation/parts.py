@@ -135,6 +135,68 @@ def compare_parts(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OwnImagesReport:
+    """How alike somebody's own images and training images of the same predicted classes look to a classifier.
+
+    Attributes:
+        classifier: Name of the classifier.
+        n_images: Own images that were compared, and as many training images.
+        own_score: Classifier score of the own images, from 1 to the number of classes.
+        training_score: That of the training images.
+        between: The distance of the two.
+    """
+
+    classifier: str
+    n_images: int
+    own_score: float
+    training_score: float
+    between: PartsDistance
+
+    def sentence(self) -> str:
+        """Return whether the own images look like the training images, in one sentence without its full stop."""
+        verdict = "the images differ from" if self.between.is_shown else "no difference shown between the images and"
+        return (
+            f"{verdict} training images of the same classes as {self.classifier} sees them: Frechet classifier "
+            f"distance {self.between}; classifier score {self.own_score:.2f}, of the training images "
+            f"{self.training_score:.2f} ({self.n_images} images each)"
+        )
+
+
+def compare_with_training(
+    own: Logits,
+    training: Logits,
+    *,
+    classifier: str,
+    score: Callable[[Logits], float],
+    distance: Callable[[Logits, Logits], float],
+    seed: int,
+) -> OwnImagesReport:
+    """Compare somebody's own images, whose classes nobody has told, with as many training images.
+
+    Ten sevens are no sample of all digits, however well they are drawn: so each own image is compared with a training
+    image that the classifier takes for the same class, as far as there are any.
+
+    Args:
+        own: What the classifier returns for the own images, shape (images, classes), at least one.
+        training: What it returns for training images, shape (images, classes).
+        classifier: Its name.
+        score: Classifier score of logits.
+        distance: Frechet classifier distance of two arrays of logits.
+        seed: Of the choice and of the random exchanges, at least 0.
+    """
+    rng = np.random.default_rng(seed)
+    own, training = own[rng.permutation(len(own))], training[rng.permutation(len(training))]
+    of_own, of_training = own.argmax(axis=1), training.argmax(axis=1)
+    n_each = {c: min((of_own == c).sum(), (of_training == c).sum()) for c in np.unique(of_own)}
+    rows = [np.flatnonzero(of_own == c)[:n] for c, n in n_each.items()]
+    others = [np.flatnonzero(of_training == c)[:n] for c, n in n_each.items()]
+    mine, theirs = own[np.concatenate(rows)], training[np.concatenate(others)]
+    parts = {"own": (mine, mine.argmax(axis=1)), "training": (theirs, theirs.argmax(axis=1))}
+    between = _measured(("own", "training"), parts, distance, rng)
+    return OwnImagesReport(classifier, len(mine), score(mine), score(theirs), between)
+
+
 def _measured(
     pair: tuple[str, str],
     parts: Mapping[str, tuple[Logits, Labels]],

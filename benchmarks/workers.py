@@ -20,8 +20,10 @@ from pathlib import Path
 
 import click
 
+from search_spaces import mlp_space
 from tuning import processes
 from tuning.data import Dataset, load_dataset
+from tuning.model_choice import ModelChoice
 from tuning.pool import Pool, share_of_cores
 from tuning.settings import Settings
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
@@ -59,7 +61,8 @@ def elapsed_secs(pool: Pool, todo: list[TrialJob], on_epoch: Callable[[], None] 
 def trials_a_minute(dataset: Dataset, n_epochs: int, n_workers: int, folder: Path) -> float:
     """Train all configurations with a fresh pool."""
     settings = Settings(folder, "benchmark", max_epochs=n_epochs)
-    args = (dataset.for_training, settings, folder / "weights", share_of_cores(n_workers))
+    model = ModelChoice("mlp", mlp_space())
+    args = (dataset.for_training, settings, model, folder / "weights", share_of_cores(n_workers))
     with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), n_workers) as pool:
         return 60 * len(jobs()) / elapsed_secs(pool, jobs())
 
@@ -67,7 +70,7 @@ def trials_a_minute(dataset: Dataset, n_epochs: int, n_workers: int, folder: Pat
 def resident_mb(dataset: Dataset, n_trials: int, max_trials: int, folder: Path) -> list[float]:
     """Resident memory of one worker in each of so many trials of one epoch, the configurations over and over."""
     settings = Settings(folder, "benchmark", max_epochs=1)
-    args = (dataset.for_training, settings, folder / "weights", share_of_cores(1))
+    args = (dataset.for_training, settings, ModelChoice("mlp", mlp_space()), folder / "weights", share_of_cores(1))
     resident: list[float] = []
     with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), 1, max_trials) as pool:
         for number in range(n_trials):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import keras
 
-from models.mlp import InputFormat, build_mlp
+from models.inputs import InputFormat
+from models.mlp import build_mlp
 
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 32  # Keras' own default in `fit`

@@ -2,7 +2,8 @@
 
 The *role* is what the strategy knows of a lever's meaning. Raising a capacity lever or lowering a regularization
 lever moves towards overfitting; the reverse moves back off. A nuisance lever (learning rate) belongs to neither side
-but has to be right for the others to be judged fairly ("nuisance hyperparameter", Google's Tuning Playbook).
+but has to be right for the others to be judged fairly ("nuisance hyperparameter", Google's Tuning Playbook). A lever
+without a role is moved by the local model alone.
 
 The *natural coordinate* is the scale on which equal steps have about equal effect: octaves of units, tenths of
 dropout, decades of L2. Moves are made on a grid in natural coordinates.
@@ -10,21 +11,28 @@ dropout, decades of L2. Moves are made on a grid in natural coordinates.
 >>> units = Lever("units", Role.CAPACITY, 16, 2048, Scale.LOG2_INTEGER, step=0.5, start=256)
 >>> units.coordinate(256), units.value(8.5)
 (8.0, 362)
+>>> activation = choice("activation", ("relu", "tanh"))
+>>> activation.coordinate("tanh"), activation.value(0.0)
+(1.0, 'relu')
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 # Coordinates are compared and hashed: beyond this many decimals two of them are the same.
 _DECIMALS = 6
+
+Value = float | int | str | bool
+"""What a hyperparameter can be: a number, or of a lever of choices any of them."""
 
 
 class Role(StrEnum):
@@ -43,6 +51,7 @@ class Scale(StrEnum):
     LINEAR = "linear"
     LOG10 = "log10"
     LOG10_OR_ZERO = "log10 with a zero rung"  # zero is the rung below the smallest positive value
+    CHOICE = "choice"  # the rungs are the choices, in the order given; the natural coordinate counts them from 0
 
 
 _INTEGER_SCALES = (Scale.INTEGER, Scale.LOG2_INTEGER)
@@ -54,7 +63,7 @@ class Lever:
 
     Args:
         name: Optuna's parameter name.
-        role: What raising the lever means for the fit.
+        role: What raising the lever means for the fit; None for a lever that only the local model moves.
         low: Smallest value, inclusive, finite; the smallest *positive* value for `Scale.LOG10_OR_ZERO`; whole on the
             integer scales.
         high: Largest value, inclusive, finite; whole on the integer scales.
@@ -63,6 +72,9 @@ class Lever:
         start: The value from whose nearest grid value the search starts.
         first_step: Length of the first move in natural coordinates, at least `step`; by default a quarter of the
             range.
+        choices: The values on the scale `Scale.CHOICE`, at least two, which `low` and `high` count from 0; see
+            `choice`.
+        active_if: Names of earlier levers with the values at which this one does anything; all have to hold.
 
     Raises:
         ValueError: If the range is empty, a step is too small, two grid points share a value, or `start` lies
@@ -70,18 +82,22 @@ class Lever:
     """
 
     name: str
-    role: Role
+    role: Role | None
     low: float
     high: float
     scale: Scale
     step: float
-    start: float
+    start: Value
     first_step: float = 0.0
+    choices: tuple[Value, ...] = ()
+    active_if: tuple[tuple[str, tuple[Value, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if not -math.inf < self.low < self.high < math.inf:
             raise ValueError(f"`low < high`, both finite, must hold, got {self.low}, {self.high} ({self.name!r}).")
-        if self.scale not in (Scale.INTEGER, Scale.LINEAR) and self.low <= 0:
+        if (self.scale is Scale.CHOICE) != bool(self.choices) or (self.choices and self.high != len(self.choices) - 1):
+            raise ValueError(f"`choices` belong to the scale {Scale.CHOICE}: use `choice(...)` ({self.name!r}).")
+        if self.scale not in (Scale.INTEGER, Scale.LINEAR, Scale.CHOICE) and self.low <= 0:
             raise ValueError(f"`low` must be positive on the scale {self.scale}, got {self.low} ({self.name!r}).")
         if self.scale in _INTEGER_SCALES and not (float(self.low).is_integer() and float(self.high).is_integer()):
             raise ValueError(f"`low` and `high` must be whole, got {self.low}, {self.high} ({self.name!r}).")
@@ -121,26 +137,34 @@ class Lever:
         """The natural coordinates of all grid points, ascending."""
         return tuple(self._rung(i) for i in range(self._n_steps + 1))
 
-    def contains(self, value: float) -> bool:
+    def contains(self, value: Value) -> bool:
         """Whether a value lies in the range and is of the lever's kind (a whole number, say)."""
+        if self.scale is Scale.CHOICE:
+            return value in self.choices
+        if isinstance(value, str):
+            return False
         if self.scale is Scale.LOG10_OR_ZERO and value == 0:
             return True
         whole = self.scale not in _INTEGER_SCALES or float(value).is_integer()
         return whole and self.low <= value <= self.high
 
-    def coordinate(self, value: float) -> float:
+    def coordinate(self, value: Value) -> float:
         """The natural coordinate of a value; a grid value gives its grid coordinate exactly.
 
         Rounding to whole units (2^4.5 is 23 units) would otherwise make a grid point miss its own coordinate.
         """
+        if self.scale is Scale.CHOICE or isinstance(value, str):
+            return float(self.choices.index(value))
         if self.scale is Scale.LOG10_OR_ZERO and value == 0:
             return self.bottom
         exact = self._transform(value)
         on_grid = self.nearest(exact)
         return on_grid if self.value(on_grid) == value else exact
 
-    def value(self, coordinate: float) -> float | int:
+    def value(self, coordinate: float) -> Value:
         """The value at a natural coordinate, to three significant digits where the scale is logarithmic."""
+        if self.scale is Scale.CHOICE:
+            return self.choices[min(max(round(coordinate), 0), len(self.choices) - 1)]
         if self.scale is Scale.LOG10_OR_ZERO and coordinate <= self.bottom:
             return 0.0
         return min(max(self._rounded_value(coordinate), self.low), self.high)  # rounding may leave the range
@@ -158,7 +182,7 @@ class Lever:
         """The grid coordinate nearest to a natural coordinate, inside the range."""
         return self._rung(min(max(round((coordinate - self.bottom) / self.step), 0), self._n_steps))
 
-    def snap(self, value: float) -> float | int:
+    def snap(self, value: Value) -> Value:
         """The grid value nearest to a value."""
         return self.value(self.nearest(self.coordinate(value)))
 
@@ -172,13 +196,23 @@ class Lever:
         if self.scale in _INTEGER_SCALES:
             log = self.scale is Scale.LOG2_INTEGER
             return optuna_distributions.IntDistribution(int(self.low), int(self.high), log=log)
-        if self.scale is Scale.LOG10_OR_ZERO:
+        if self.scale in (Scale.LOG10_OR_ZERO, Scale.CHOICE):
             return optuna_distributions.CategoricalDistribution([self.value(c) for c in self.grid()])
         return optuna_distributions.FloatDistribution(self.low, self.high, log=self.scale is Scale.LOG10)
 
-    def as_dict(self) -> dict[str, str | float]:
-        """The lever as plain data, for a study's fingerprint."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, object]:
+        """The lever as plain data, for a study's fingerprint; what only some levers have is left out of the others."""
+        optional = ("choices", "active_if")
+        return {name: value for name, value in asdict(self).items() if value or name not in optional}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Lever:
+        """The lever behind its plain data."""
+        role = None if data["role"] is None else Role(data["role"])
+        choices = tuple(data.get("choices", ()))
+        active_if = tuple((name, tuple(values)) for name, values in data.get("active_if", ()))
+        typed = {"role": role, "scale": Scale(data["scale"]), "choices": choices, "active_if": active_if}
+        return cls(**{**data, **typed})
 
     @cached_property
     def _n_steps(self) -> int:
@@ -193,3 +227,34 @@ class Lever:
         if self.scale in (Scale.LOG10, Scale.LOG10_OR_ZERO):
             return round(math.log10(value), _DECIMALS)
         return round(float(value), _DECIMALS)
+
+
+def choice(
+    name: str,
+    choices: Sequence[Value],
+    role: Role | None = None,
+    start: Value | None = None,
+    active_if: tuple[tuple[str, tuple[Value, ...]], ...] = (),
+) -> Lever:
+    """A lever of choices, ascending where it has a role.
+
+    Args:
+        name: Optuna's parameter name.
+        choices: At least two different values.
+        role: What going up the choices means for the fit.
+        start: Where the search starts; None for the first choice.
+        active_if: As of `Lever`.
+
+    Raises:
+        ValueError: If there are fewer than two different choices, or `start` is none of them.
+    """
+    if len(set(choices)) < max(2, len(choices)):
+        raise ValueError(f"`choices` must be at least two different values, got {list(choices)} ({name!r}).")
+    first = choices[0] if start is None else start
+    highest = len(choices) - 1
+    return Lever(name, role, 0, highest, Scale.CHOICE, 1.0, first, 0.0, tuple(choices), active_if)
+
+
+def shown(value: Value) -> str:
+    """A value for people."""
+    return f"{value:g}" if isinstance(value, float | int) and not isinstance(value, bool) else str(value)

@@ -27,26 +27,8 @@ def mlp_space() -> SearchSpace:
             Lever("units", Role.CAPACITY, 16, 2048, Scale.LOG2_INTEGER, step=0.5, start=256, first_step=1.0),
             Lever("layers", Role.CAPACITY, 1, 6, Scale.INTEGER, step=1.0, start=2, first_step=1.0),
             Lever("dropout", Role.REGULARIZATION, 0.0, 0.8, Scale.LINEAR, step=0.1, start=0.0, first_step=0.2),
-            Lever(
-                "l2",
-                Role.REGULARIZATION,
-                1e-7,
-                1e-1,
-                Scale.LOG10_OR_ZERO,
-                step=0.5,
-                start=0.0,
-                first_step=3.5,
-            ),
-            Lever(
-                "learning_rate_scale",
-                Role.NUISANCE,
-                0.1,
-                10.0,
-                Scale.LOG10,
-                step=1 / 3,
-                start=1.0,
-                first_step=2 / 3,
-            ),
+            l2_lever(),
+            learning_rate_lever(),
         ),
     )
 
@@ -58,3 +40,13 @@ def learning_rate(units: float, scale: float = 1.0) -> float:
     a fixed one would confound "too wide" with "learning rate too high".
     """
     return 1e-3 * math.sqrt(256.0 / units) * scale
+
+
+def l2_lever() -> Lever:
+    """L2 on every kernel: the first move from zero is to 1e-4."""
+    return Lever("l2", Role.REGULARIZATION, 1e-7, 1e-1, Scale.LOG10_OR_ZERO, step=0.5, start=0.0, first_step=3.5)
+
+
+def learning_rate_lever() -> Lever:
+    """What multiplies the width rule of the learning rate."""
+    return Lever("learning_rate_scale", Role.NUISANCE, 0.1, 10.0, Scale.LOG10, step=1 / 3, start=1.0, first_step=2 / 3)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from search_spaces.lever import Lever, Role
+from search_spaces.lever import Lever, Role, Value
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-Params = dict[str, float | int]
+Params = dict[str, Value]
 """A configuration in Optuna's words: parameter name to value."""
 
 Point = tuple[float, ...]
@@ -34,7 +35,7 @@ class SearchSpace:
         levers: At least one lever, names unique.
 
     Raises:
-        ValueError: If there is no lever or two share a name.
+        ValueError: If there is no lever, two share a name, or one depends on a lever that does not stand before it.
     """
 
     name: str
@@ -46,6 +47,9 @@ class SearchSpace:
             raise ValueError(f"A search space needs at least one lever, got none for {self.name!r}.")
         if len(set(names)) < len(names):
             raise ValueError(f"Lever names must be unique, got {names} for {self.name!r}.")
+        for i, lever in enumerate(self.levers):
+            if unknown := {parent for parent, _ in lever.active_if} - set(names[:i]):
+                raise ValueError(f"{lever.name!r} must depend on levers that stand before it, got {sorted(unknown)}.")
 
     def indices(self, role: Role) -> tuple[int, ...]:
         """Positions of the levers of one role."""
@@ -59,7 +63,7 @@ class SearchSpace:
         """The start in natural coordinates, on the grid."""
         return self.snap(tuple(lever.coordinate(lever.start) for lever in self.levers))
 
-    def point(self, params: Mapping[str, float | int]) -> Point:
+    def point(self, params: Mapping[str, Value]) -> Point:
         """The natural coordinates of a configuration.
 
         Raises:
@@ -69,7 +73,7 @@ class SearchSpace:
             if lever.name not in params:
                 raise ValueError(f"Lever {lever.name!r} is missing, got only {sorted(params)}.")
             if not lever.contains(params[lever.name]):
-                bounds = f"[{lever.low}, {lever.high}]"
+                bounds = list(lever.choices) or f"[{lever.low}, {lever.high}]"
                 raise ValueError(f"`{lever.name}` must be in {bounds}, got {params[lever.name]}.")
         return tuple(lever.coordinate(params[lever.name]) for lever in self.levers)
 
@@ -78,8 +82,42 @@ class SearchSpace:
         return {lever.name: lever.value(x) for lever, x in zip(self.levers, point, strict=True)}
 
     def snap(self, point: Point) -> Point:
-        """The grid point nearest to a point, inside the space."""
-        return tuple(lever.nearest(x) for lever, x in zip(self.levers, point, strict=True))
+        """The grid point nearest to a point, inside the space; canonical."""
+        return self.canonical(tuple(lever.nearest(x) for lever, x in zip(self.levers, point, strict=True)))
+
+    def is_active(self, j: int, point: Point) -> bool:
+        """Whether a lever does anything at a point: `active_if` holds, also for the levers that it names."""
+        for parent, values in self.levers[j].active_if:
+            i = self._position[parent]
+            if self.levers[i].value(point[i]) not in values or not self.is_active(i, point):
+                return False
+        return True
+
+    def canonical(self, point: Point) -> Point:
+        """The point with every lever that does nothing there at its start: the same network is one point."""
+        if not self._has_conditions:
+            return point
+        return tuple(
+            x if self.is_active(j, point) else lever.nearest(lever.coordinate(lever.start))
+            for j, (lever, x) in enumerate(zip(self.levers, point, strict=True))
+        )
+
+    def moved(self, before: Point, after: Point) -> int | None:
+        """The one lever in which two points differ; None if it is not exactly one.
+
+        A lever that does nothing at one of the two points does not count: it came or went with another one.
+        """
+        differing = (j for j, (a, b) in enumerate(zip(before, after, strict=True)) if a != b)
+        moved = [j for j in differing if self.is_active(j, before) and self.is_active(j, after)]
+        return moved[0] if len(moved) == 1 else None
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {lever.name: j for j, lever in enumerate(self.levers)}
+
+    @cached_property
+    def _has_conditions(self) -> bool:
+        return any(lever.active_if for lever in self.levers)
 
     @property
     def n_configurations(self) -> int:
@@ -93,3 +131,20 @@ class SearchSpace:
     def fingerprint(self) -> dict[str, object]:
         """The space as plain data: two studies share a space if and only if these are equal."""
         return {"name": self.name, "levers": [lever.as_dict() for lever in self.levers]}
+
+    @classmethod
+    def from_fingerprint(cls, data: Mapping[str, Any]) -> SearchSpace:
+        """The space behind its fingerprint."""
+        return cls(data["name"], tuple(Lever.from_dict(lever) for lever in data["levers"]))
+
+    def with_roles(self, roles: Mapping[str, Role | None]) -> SearchSpace:
+        """The space with other roles of some levers.
+
+        Raises:
+            ValueError: If a name is no lever's.
+        """
+        names = [lever.name for lever in self.levers]
+        if unknown := sorted(roles.keys() - set(names)):
+            raise ValueError(f"there is no lever {unknown[0]!r}; known: {', '.join(names)}")
+        levers = (replace(each, role=roles.get(each.name, each.role)) for each in self.levers)
+        return replace(self, levers=tuple(levers))

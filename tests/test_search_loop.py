@@ -19,6 +19,7 @@ from tuning import processes, search_loop
 from tuning.console import SearchView
 from tuning.data import load_dataset
 from tuning.errors import StorageError
+from tuning.model_choice import ModelChoice
 from tuning.opening import Search
 from tuning.pool import Pool
 from tuning.sampler import OverfitBackoffSampler
@@ -81,7 +82,17 @@ def searched(
     study.sampler = sampler
     digits = load_dataset("digits", seed=0, environ={})
     weights: Any = WeightStore(folder / "weights")
-    search = Search(settings, digits, space, None, study, weights, mirror, sampler, None)  # type: ignore[arg-type]
+    search = Search(
+        settings,
+        digits,
+        ModelChoice("mlp", space),
+        None,
+        study,
+        weights,
+        mirror,
+        sampler,
+        None,  # type: ignore[arg-type]
+    )
     with SearchView(settings.goal, n_trials, 1, quiet=True) as view:
         reason = SearchLoop(search, view, time.monotonic()).run()
     return reason, study, mirror

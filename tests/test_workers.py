@@ -17,6 +17,7 @@ from search_spaces import mlp_space
 from tuning import processes
 from tuning.data import Dataset, load_dataset
 from tuning.errors import SettingsError, WorkerError
+from tuning.model_choice import ModelChoice
 from tuning.pool import Pool, share_of_cores
 from tuning.settings import Settings
 from tuning.strategy.history import Outcome
@@ -130,7 +131,13 @@ def digits() -> Dataset:
 def launch(digits: Dataset, tmp_path: Path) -> Iterator[Callable[[int], processes.Child]]:
     """Starts real workers on digits that train one epoch a trial."""
     processes.warm_up()
-    args = (digits.for_training, Settings(tmp_path, "pool", max_epochs=1), tmp_path / "weights", 1)
+    args = (
+        digits.for_training,
+        Settings(tmp_path, "pool", max_epochs=1),
+        ModelChoice("mlp", mlp_space()),
+        tmp_path / "weights",
+        1,
+    )
     yield lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot)
 
 

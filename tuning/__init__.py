@@ -1,7 +1,8 @@
 """Hyperparameter tuning for Keras: overfit on purpose, then back off, as an Optuna study compared in MLflow.
 
 `python -m tuning.search` runs a study; `OverfitBackoffSampler` is the strategy for any Optuna study, and
-`seed_index(trial)` says which seed of its list a trial is to be trained with.
+`seed_index(trial)` says which seed of its list a trial is to be trained with. `tuning.api.search` is the command as a
+function; `diagnose_history` reads the fit off a Keras `History`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tuning.history_fit import diagnose_history
     from tuning.sampler import OverfitBackoffSampler
     from tuning.trial_attrs import seed_index
 
-__all__ = ["OverfitBackoffSampler", "seed_index"]
+__all__ = ["OverfitBackoffSampler", "diagnose_history", "seed_index"]
 
 
 def __getattr__(name: str) -> object:
@@ -25,4 +27,8 @@ def __getattr__(name: str) -> object:
         from tuning.trial_attrs import seed_index
 
         return seed_index
+    if name == "diagnose_history":
+        from tuning.history_fit import diagnose_history
+
+        return diagnose_history
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -97,7 +97,8 @@ def _notes(config: dict[str, Any]) -> Iterator[str]:
             yield f"{word} {text}".strip()
     for key in ("kernel_regularizer", "recurrent_regularizer"):
         settings = (config.get(key) or {}).get("config") or {}
-        yield from (f"{name.upper()} {value:g}" for name, value in settings.items() if value)
+        numbers = {name: value for name, value in settings.items() if isinstance(value, int | float) and value}
+        yield from (f"{name.upper()} {value:g}" for name, value in numbers.items())
 
 
 def _told(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
-from search_spaces import SearchSpace
+from search_spaces import SearchSpace, Value
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Goal
 from tuning.strategy.evidence import Configuration, configurations_of, noise_of
 from tuning.strategy.history import Outcome
@@ -40,8 +40,8 @@ class Step:
     reaction: str
     why: str
     lever: str | None = None
-    before: float = 0.0
-    after: float = 0.0
+    before: Value = 0.0
+    after: Value = 0.0
     loss_before: float = math.inf
     loss_after: float = math.inf
     response: Response | None = None

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from search_spaces import Value, shown
 from tuning.engine.metrics import EpochMetrics
 from tuning.evaluation import Evaluation
 from tuning.result import ModelResult, SearchResult
@@ -80,13 +81,13 @@ class SearchView:
         """Set the bar to the trials that a resumed study has already."""
         self._progress.update(self._trials, completed=n_counted)
 
-    def started(self, number: int, params: Mapping[str, float], decision: Mapping[str, Any]) -> None:
+    def started(self, number: int, params: Mapping[str, Value], decision: Mapping[str, Any]) -> None:
         """Print what is tried and why, before it runs."""
         self._begun = self._clock() if self._begun is None else self._begun
         phase = decision.get("phase", "enqueued")
         base = decision.get("base")
         origin = "" if base is None else f" from trial {base}"
-        config = ", ".join(f"{name} {value:g}" for name, value in params.items())
+        config = ", ".join(f"{name} {shown(value)}" for name, value in params.items())
         self.say(f"\ntrial {number}  {phase}: {decision.get('move', '')}{origin}  [{config}]")
         if decision.get("reason"):
             self.say(f"   why  {decision['reason']}")

@@ -52,3 +52,7 @@ class ExportError(SearchError):
 
 class WorkerError(SearchError):
     """A process that trains or compares cannot be started, or ended without an answer."""
+
+
+class ModelError(SearchError):
+    """A user's own model cannot be imported, or fails whatever its configuration; holds the user's own traceback."""

@@ -18,19 +18,21 @@ from tuning.errors import StudyError
 @cli.storage_option
 def explain(study: str, trial: int | None, storage: str | None) -> None:
     """Tell a study as an argument: state, experiment, reaction, next; and draw each lever's measured response."""
-    from search_spaces import mlp_space  # Optuna and matplotlib: only after the options were parsed
+    # Optuna and matplotlib: only after the options were parsed
     from tuning.argument import argument, detail, smaller_sentence, text
     from tuning.settings import OBJECTIVES, PICTURES, study_dir
     from tuning.strategy.actions import Goal
+    from tuning.study_model import space_of
     from tuning.study_pictures import LEVER_PICTURE, save_lever_picture
     from tuning.study_store import FINGERPRINT, SHIPPED_TRIAL, load_study
     from tuning.trial_attrs import best_of
 
     root = Path.cwd()
     found = load_study(root, study, storage)
+    space = space_of(found)
     objective = OBJECTIVES[found.user_attrs[FINGERPRINT]["objective"]]
     goal = Goal(objective.name, objective.maximize)
-    steps = list(argument(found.get_trials(deepcopy=False), mlp_space(), goal))
+    steps = list(argument(found.get_trials(deepcopy=False), space, goal))
     if trial is not None:
         chosen = next((step for step in steps if step.trial.number == trial), None)
         if chosen is None:
@@ -42,7 +44,7 @@ def explain(study: str, trial: int | None, storage: str | None) -> None:
     best = best_of(found)
     if best is not None:
         shipped = found.user_attrs.get(SHIPPED_TRIAL, best.number)
-        if smaller := smaller_sentence(found.get_trials(deepcopy=False), mlp_space(), goal, shipped):
+        if smaller := smaller_sentence(found.get_trials(deepcopy=False), space, goal, shipped):
             print(f"\n{smaller}")
     picture = save_lever_picture(study_dir(root, study) / PICTURES / LEVER_PICTURE, steps, goal, study)
     print(f"\nEach lever's measured response: {os.path.relpath(picture)}")

@@ -8,12 +8,12 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import mlp_space
 from tuning.errors import SettingsError, StudyError
 from tuning.settings import OBJECTIVES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.strategy.evidence import configurations_of
 from tuning.strategy.policy import smaller_of
+from tuning.study_model import space_of
 from tuning.study_store import FINGERPRINT, SHIPPED_TRIAL
 from tuning.trial_attrs import best_of, history_of
 
@@ -66,7 +66,7 @@ def chosen_trial(study: Study, number: int | None, *, smallest: bool) -> FrozenT
 
 def _smallest(study: Study, trials: list[FrozenTrial], shipped: int) -> int:
     objective = OBJECTIVES[fingerprint_of(study)["objective"]]
-    space, goal = mlp_space(), Goal(objective.name, objective.maximize)
+    space, goal = space_of(study), Goal(objective.name, objective.maximize)
     history = history_of(trials, space, maximize=goal.maximize)
     found = configurations_of(history.finished)
     best = next(each for each in found if any(run.number == shipped for run in each.runs))

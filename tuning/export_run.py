@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from search_spaces import mlp_space
 from tuning.argument import Step, argument
 from tuning.evaluation.outcomes import PerExample
 from tuning.export_reading import Reading, Score, read_test
@@ -18,6 +17,7 @@ from tuning.model_card import MODEL_CARD
 from tuning.result import BASELINE, HAND_MADE, MODELS, TUNED
 from tuning.settings import OBJECTIVES
 from tuning.strategy.actions import Goal
+from tuning.study_model import space_of
 from tuning.study_store import FINGERPRINT
 
 Say = Callable[[str], object]
@@ -70,7 +70,7 @@ def run_export(chosen: Chosen, target: Path, order: Order, root: Path, say: Say)
 def _steps(chosen: Chosen) -> list[Step]:
     objective = OBJECTIVES[chosen.study.user_attrs[FINGERPRINT]["objective"]]
     trials, goal = chosen.study.get_trials(deepcopy=False), Goal(objective.name, objective.maximize)
-    return list(argument(trials, mlp_space(), goal))
+    return list(argument(trials, space_of(chosen.study), goal))
 
 
 def _reading(chosen: Chosen, found: Fitted, order: Order, about: Mapping[str, Any]) -> Reading | None:

@@ -17,6 +17,7 @@ from scipy.special import softmax
 
 from tuning.argument import Step
 from tuning.data import Dataset, Examples
+from tuning.errors import ExportError
 from tuning.evaluation.calibration import fit_temperature
 from tuning.export_formats import Format
 from tuning.export_reading import Reading
@@ -25,11 +26,13 @@ from tuning.exporting import serving_model, write_files
 from tuning.final_fit import FinalFit, final_fit
 from tuning.likeness import Likeness, likeness_of
 from tuning.model_card import MODEL_CARD, CardFacts, model_card
-from tuning.networks import Logits, best_model, keras_logits
+from tuning.networks import Logits, kept_model, keras_logits
+from tuning.own_model import family_of
 from tuning.pool import share_of_cores
 from tuning.read_back import read_back
 from tuning.result import RESULT_FILE, data_facts, write_json
 from tuning.round_trip import RoundTrip, check, differences, n_right
+from tuning.study_model import model_of
 from tuning.study_store import FINGERPRINT
 from tuning.weights import WeightStore
 
@@ -101,13 +104,16 @@ def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) ->
         ExportError: If the weights of the trial are not there, or a final fit diverges.
     """
     dataset, trial = chosen.dataset, chosen.trial
-    model = best_model(dataset, trial.params, seed=0)  # the seed of weights that are replaced at once
-    WeightStore(chosen.study_dir / "weights").load(trial.number, model)
+    choice = model_of(chosen.study, chosen.study_dir)
+    if choice.is_own and n_seeds is not None:
+        raise ExportError("`--final-fit` fits the models that ship with it (mlp, cnn, tabular): export without it.")
+    family, weights = family_of(choice), WeightStore(chosen.study_dir / "weights")
+    model = kept_model(family, dataset, trial.params, weights, trial.number).logits
     logits = keras_logits(model)(dataset.validation.inputs)
     temperature = fit_temperature(logits, dataset.validation.labels)
     if n_seeds is None:
         return Fitted(model, temperature, logits)
-    final = final_fit(dataset, trial, chosen.study.user_attrs[FINGERPRINT], n_seeds, say)
+    final = final_fit(family, dataset, trial, chosen.study.user_attrs[FINGERPRINT], n_seeds, say)
     return Fitted(final.models[0], temperature, logits, final)
 
 
@@ -123,6 +129,7 @@ def write_export(
         steps: The study as an argument.
         folder: Target; an earlier export there is replaced.
         wanted: The formats.
+        family: What builds its network; None for the MLP.
 
     Raises:
         ExportError: If a file is not what was scored, or the folder cannot be written.

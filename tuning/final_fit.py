@@ -17,12 +17,13 @@ import keras
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from models.family import Family
 from tuning.data import Dataset
 from tuning.engine.plan import default_batch_size
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Diverged, Engine, TrainingPlan
 from tuning.errors import ExportError
-from tuning.networks import best_model
+from tuning.trial_run import input_format
 
 _N_WATCHED = 1_000  # examples measured after every epoch: only whether the numbers are finite matters
 
@@ -56,11 +57,17 @@ class FinalFit:
 
 
 def final_fit(
-    dataset: Dataset, trial: FrozenTrial, fingerprint: Mapping[str, Any], n_seeds: int, say: Callable[[str], object]
+    family: Family,
+    dataset: Dataset,
+    trial: FrozenTrial,
+    fingerprint: Mapping[str, Any],
+    n_seeds: int,
+    say: Callable[[str], object],
 ) -> FinalFit:
     """Train a trial's configuration on train and validation examples together.
 
     Args:
+        family: What builds its networks, not compiled.
         dataset: The data of its study; the test part stays sealed.
         trial: A complete trial.
         fingerprint: Of its study: seed, batch size, precision.
@@ -77,7 +84,7 @@ def final_fit(
     engine = Engine(inputs, labels, validation.inputs[:_N_WATCHED], validation.labels[:_N_WATCHED])
     n_epochs = int(trial.user_attrs["best_epoch"])
     seeds = tuple(int(fingerprint["seed"]) + i for i in range(n_seeds))
-    models = []
+    models, form = [], input_format(dataset)
     for i, seed in enumerate(seeds):
         plan = TrainingPlan(
             trial.user_attrs["learning_rate"],
@@ -89,7 +96,7 @@ def final_fit(
             precision=fingerprint.get("precision") or "auto",
             restore_best_weights=False,
         )
-        models.append(_trained(engine, best_model(dataset, trial.params, seed), plan))
+        models.append(_trained(engine, family.build(trial.params, form, dataset.n_outputs, seed), plan))
         say(f"final fit {i + 1} of {n_seeds}: seed {seed}, {n_epochs} epochs of {len(labels)} examples")
     return FinalFit(tuple(models), seeds, n_epochs, len(labels), time.monotonic() - begun)
 

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from models.baseline_scaling import PixelScaling
 from models.hand_made import BATCH_SIZE, LEARNING_RATE, N_EPOCHS, PARAMS, build_hand_made
+from models.own_model import logits_model
 from models.pretrained import IMAGE_SHAPE, PretrainedBaseline
 from models.train_stand_in import build as build_stand_in
+from search_spaces import Value
 from tuning.baseline_reading import BaselineReading, read_baseline
 from tuning.data import TrainingData
 from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
-from tuning.networks import Logits, keras_logits
+from tuning.networks import KeptModel, Logits, keras_logits
 from tuning.result import BASELINE, HAND_MADE, TUNED
 from tuning.tracking_files import Graph, keras_graph, scaled_graph
-from tuning.trial_run import input_format
+from tuning.trial_run import TrialRunner, input_format
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Finalist:
     n_params: int
     train_secs: float = 0.0
     note: str = ""
-    params: Mapping[str, float] | None = None
+    params: Mapping[str, Value] | None = None
     network: keras.Model | None = None  # None for a module whose file holds no layers
     graph: Graph | None = None  # None where the model cannot be saved
     best_epoch: int = 0
@@ -42,9 +44,19 @@ class Finalist:
     reading: BaselineReading | None = None  # of a pretrained model
 
 
-def tuned_finalist(model: keras.Model, params: Mapping[str, float], train_secs: float) -> Finalist:
+def tuned_finalist(model: KeptModel, params: Mapping[str, Value], train_secs: float) -> Finalist:
     """The best trial's model, with the weights that were scored."""
     return keras_finalist("tuned", TUNED, model, train_secs, params=params)
+
+
+def start_finalist(runner: TrialRunner) -> Finalist:
+    """A user's own model at its start, trained as every trial: what the search is measured against."""
+    params, seed = runner.family.space.start(), runner.settings.seed
+    trained = runner.train(params, seed)
+    model = KeptModel(trained.model, logits_model(trained.model, input_format(runner.data)))
+    note = "the configuration from which the search started, trained once more"
+    finalist = keras_finalist("start", HAND_MADE, model, trained.train_secs, note, params)
+    return replace(finalist, best_epoch=trained.best_epoch)
 
 
 def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
@@ -55,21 +67,21 @@ def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Fina
     trained = engine.train(model, plan)
     note = f"best of {N_EPOCHS} epochs by validation loss"
     params = {**PARAMS, "learning_rate": LEARNING_RATE, "seed": seed}
-    finalist = keras_finalist("hand-made", HAND_MADE, model, trained.train_secs, note, params)
+    finalist = keras_finalist("hand-made", HAND_MADE, KeptModel(model, model), trained.train_secs, note, params)
     return replace(finalist, best_epoch=trained.best_epoch)
 
 
 def keras_finalist(
     name: str,
     kind: str,
-    model: keras.Model,
+    model: KeptModel,
     train_secs: float,
     note: str = "",
-    params: Mapping[str, float] | None = None,
+    params: Mapping[str, Value] | None = None,
 ) -> Finalist:
-    """A trained Keras model from raw inputs to logits."""
-    logits, graph = keras_logits(model), keras_graph(model)
-    return Finalist(name, kind, logits, model.count_params(), train_secs, note, params, model, graph)
+    """A trained Keras model."""
+    logits, graph, network = keras_logits(model.logits), keras_graph(model.logits), model.network
+    return Finalist(name, kind, logits, network.count_params(), train_secs, note, params, network, graph)
 
 
 def baseline_finalist(baseline: PretrainedBaseline, data: TrainingData, seed: int = 0) -> Finalist:

@@ -34,16 +34,19 @@ from tuning.evaluation.outcomes import PerExample
 from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
 from tuning.finalist_fit import fit_metrics
-from tuning.finalists import Finalist, baseline_finalist, hand_made_finalist, tuned_finalist
+from tuning.finalists import Finalist, baseline_finalist, hand_made_finalist, start_finalist, tuned_finalist
 from tuning.likeness import Likeness, likeness_of
+from tuning.model_choice import ModelChoice
 from tuning.model_pictures import DrawnModel, draw_models
 from tuning.naive_reading import naive_reading
-from tuning.networks import Logits, best_model
+from tuning.networks import Logits, kept_model
+from tuning.own_model import family_of
 from tuning.parts_report import parts_report
 from tuning.pictures.scored import Scored
 from tuning.result import MODELS, Comparison, ModelResult
 from tuning.settings import PICTURES, Settings
 from tuning.tracking_files import save_models
+from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
 
 _BOOTSTRAP_SEED = 0
@@ -53,6 +56,7 @@ def compare_and_export(
     data: TrainingData,
     test: Examples,
     settings: Settings,
+    choice: ModelChoice,
     baseline: BaselineFacts | None,
     trial: int,
     params: Mapping[str, float],
@@ -66,6 +70,7 @@ def compare_and_export(
         data: Train and validation part.
         test: The opened test part.
         settings: Of the search.
+        choice: Its model.
         baseline: The pretrained baseline, if there is one for this data.
         trial: Number of the best trial.
         params: Its configuration.
@@ -76,12 +81,14 @@ def compare_and_export(
     Raises:
         ExportError: If the weights are not there, or the export is not what was scored.
     """
-    model = best_model(data, params, settings.seed)
-    WeightStore(weights).load(trial, model)
+    family = family_of(choice)
+    model = kept_model(family, data, params, WeightStore(weights), trial)
     engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
     rivals, notes = _rivals(baseline, data)
-    hand_made, tuned = hand_made_finalist(engine, data, settings.seed), tuned_finalist(model, params, train_secs)
-    finalists = [*rivals, hand_made, tuned]
+    runner = TrialRunner(data, engine, settings, WeightStore(weights), family)
+    plain, why_none = _plain(choice, runner)
+    tuned = tuned_finalist(model, params, train_secs)
+    finalists = [*rivals, *plain, tuned]
     models, paired, test_logits = compare(finalists, data, test, settings.goal.metric)
     graphs = {
         each.kind: each.graph and each.graph.at(result.evaluation.temperature)
@@ -92,15 +99,15 @@ def compare_and_export(
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
-    likeness = _likeness(data, rivals, baseline)
+    inputs, likeness = data.validation.inputs[:1000], _likeness(data, rivals, baseline)
     if likeness is not None:
         likeness.save(settings.study_dir)  # for `tuning.export`, which does not load the baseline again
-    exported = export_model(model, settings.export_folder, data.validation.inputs[:1000], about, likeness)
+    exported = export_model(model.logits, settings.export_folder, inputs, about, likeness)
     val_logits = tuned.logits(data.validation.inputs)
     scored = (val_logits, data.validation.labels, test_logits[-1], test.labels)
     optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
     parts, why_not = parts_report(rivals[0].name, rivals[0].logits, data, test, likeness) if rivals else (None, ())
-    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_not))
+    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_none, *why_not))
 
 
 def _keep_outcomes(models: Sequence[ModelResult], test_logits: Sequence[Logits], test: Examples, folder: Path) -> None:
@@ -120,6 +127,16 @@ def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Fi
         return [baseline_finalist(load(baseline), data, _BOOTSTRAP_SEED)], ()
     except BaselineError as error:
         return [], (f"no pretrained baseline: {error}",)
+
+
+def _plain(choice: ModelChoice, runner: TrialRunner) -> tuple[list[Finalist], tuple[str, ...]]:
+    """What the tuned model has to beat: the hand-made one, or of a user's own model its start; what to note."""
+    if not choice.is_own:
+        return [hand_made_finalist(runner.engine, runner.data, runner.settings.seed)], ()
+    try:
+        return [start_finalist(runner)], ()
+    except Exception as error:  # the user's model may fail in any way on some configuration
+        return [], (f"the start is not compared: it cannot be trained ({type(error).__name__}: {error})",)
 
 
 def _likeness(data: TrainingData, rivals: list[Finalist], baseline: BaselineFacts | None) -> Likeness | None:

@@ -96,6 +96,7 @@ def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:
         search.dataset.for_training,
         test,
         search.settings,
+        search.model,
         search.baseline,
         best.number,
         best.params,

@@ -17,6 +17,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from search_spaces import shown
 from tuning.errors import StorageError, masked
 from tuning.mirror_runs import model_run, model_summary, trial_key, trial_run
 from tuning.previews import write_previews
@@ -193,7 +194,7 @@ def study_end(
     now_ms = time.time_ns() // 1_000_000
     previews = write_previews(folder / PICTURES, folder / _PREVIEWS)
     tags = {"best_trial": str(best.number), "stop_reason": result.stop_reason}
-    tags |= {f"best_{name}": f"{value:g}" for name, value in best.params.items()}
+    tags |= {f"best_{name}": shown(value) for name, value in best.params.items()}
     metrics = {
         f"best_{goal.name}": result.best_value,
         "n_trials": result.n_trials,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from search_spaces import shown
 from tuning.argument import Step, lineage
 from tuning.export_formats import ALL_FORMATS
 from tuning.export_target import OUTPUTS, PROBABILITIES, TEMPERATURE
@@ -76,7 +77,7 @@ def model_card(facts: CardFacts) -> str:
 
 def _what(facts: CardFacts) -> Iterator[str]:
     shape = ", ".join(["n", *map(str, facts.input_shape)])
-    config = ", ".join(f"{name} {value:g}" for name, value in facts.export["params"].items())
+    config = ", ".join(f"{name} {shown(value)}" for name, value in facts.export["params"].items())
     given, inside = "raw logits of each class", "Preprocessing is inside, a softmax is not."
     if facts.export[OUTPUTS] == PROBABILITIES:
         given = "the probability of each class"

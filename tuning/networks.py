@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -10,9 +11,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.mlp import build_mlp
+from models.family import Family
+from models.own_model import logits_model
+from search_spaces import Value
 from tuning.data import Dataset, TrainingData
 from tuning.trial_run import input_format
+from tuning.weights import WeightStore
 
 Logits = NDArray[np.floating]
 _BATCH = 5_000
@@ -29,6 +33,28 @@ def keras_logits(model: keras.Model) -> Callable[[NDArray[Any]], Logits]:
     return logits
 
 
-def best_model(dataset: Dataset | TrainingData, params: Mapping[str, float], seed: int) -> keras.Model:
-    """The network of a trial's configuration, before its weights are loaded."""
-    return build_mlp(params, input_format(dataset), dataset.n_classes, seed)
+@dataclass(frozen=True, eq=False)
+class KeptModel:
+    """A trial's network with the weights that were scored.
+
+    Args:
+        network: As it was built and trained.
+        logits: The same from raw inputs to logits.
+    """
+
+    network: keras.Model
+    logits: keras.Model
+
+
+def kept_model(
+    family: Family, data: Dataset | TrainingData, params: Mapping[str, Value], weights: WeightStore, number: int
+) -> KeptModel:
+    """The network of a trial.
+
+    Raises:
+        ExportError: If its weights were not kept.
+    """
+    form = input_format(data)
+    network = family.build(params, form, data.n_outputs, 0)  # the seed of weights that are replaced at once
+    weights.load(number, network)
+    return KeptModel(network, logits_model(network, form))

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.context import BaseContext
-from pathlib import Path
 
 from optuna.study import Study
 
-from search_spaces import Role, SearchSpace, mlp_space
+from search_spaces import Role, SearchSpace
 from tuning import baseline, processes
 from tuning.baseline import BaselineFacts
 from tuning.data import Dataset
 from tuning.export_target import check_target
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
+from tuning.model_choice import ModelChoice, choose_model, roles_of
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
-from tuning.study_store import DATA_ARGUMENT, check_fingerprint, close_killed, is_others, open_study
+from tuning.study_model import keep_model
+from tuning.study_store import (
+    DATA_ARGUMENT,
+    check_fingerprint,
+    close_killed,
+    data_argument,
+    is_others,
+    open_study,
+)
 from tuning.tracking_events import DatasetFacts
 from tuning.tracking_store import check as check_store
 from tuning.weights import WeightStore
@@ -32,7 +40,7 @@ class Search:
 
     settings: Settings
     dataset: Dataset
-    space: SearchSpace
+    model: ModelChoice
     baseline: Facts
     study: Study
     weights: WeightStore
@@ -40,15 +48,29 @@ class Search:
     sampler: OverfitBackoffSampler
     context: BaseContext | None  # how processes are started
 
+    @property
+    def space(self) -> SearchSpace:
+        """The levers of the model."""
+        return self.model.space
 
-def open_search(settings: Settings, dataset: Dataset, context: BaseContext | None = None) -> Search:
+
+def open_search(
+    settings: Settings, dataset: Dataset, context: BaseContext | None = None, model: ModelChoice | None = None
+) -> Search:
     """Check everything that can be wrong, then create what is missing.
+
+    Args:
+        settings: Checked settings.
+        dataset: The data.
+        context: How processes are started.
+        model: What is searched; None for the model that the settings name.
 
     Raises:
         SearchError: Before anything is written.
     """
     check_target(settings.export_folder)
-    space = mlp_space()
+    model = model or _chosen_model(settings, dataset, context)
+    space = model.space
     place = _place(settings, dataset, space)
     check_store(place.store(settings.root))
     loading = _loading_baseline(settings, dataset, context)
@@ -61,12 +83,10 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
         target=settings.target,
         shrink=settings.shrink,
     )
-    fingerprint, here = _fingerprint(settings, dataset, space), Worker.this()
+    fingerprint, here = _fingerprint(settings, dataset, model), Worker.this()
     study = open_study(settings, sampler, fingerprint)
-    study.set_user_attr(
-        DATA_ARGUMENT,
-        str(Path(settings.data).absolute()) if settings.data and Path(settings.data).is_file() else dataset.name,
-    )
+    study.set_user_attr(DATA_ARGUMENT, data_argument(settings.data) or dataset.name)
+    keep_model(study, model, settings.study_dir)
     study.set_user_attr(PLACE, place.as_dict())
     mirror = open_mirror(study, place, settings.goal, settings.root, lambda trial: not is_others(trial, here))
     close_killed(study, here)
@@ -74,7 +94,19 @@ def open_search(settings: Settings, dataset: Dataset, context: BaseContext | Non
     weights = WeightStore(settings.study_dir / "weights")
     facts = loading()
     check_fingerprint(study, fingerprint)
-    return Search(settings, dataset, space, facts, study, weights, mirror, sampler, context)
+    return Search(settings, dataset, model, facts, study, weights, mirror, sampler, context)
+
+
+def _chosen_model(settings: Settings, dataset: Dataset, context: BaseContext | None) -> ModelChoice:
+    """The model that the settings name."""
+    return choose_model(
+        settings.model,
+        dataset.input_shape,
+        space_file=settings.space,
+        roles=roles_of(settings.roles),
+        folder=settings.root,
+        context=context,
+    )
 
 
 def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext | None) -> Callable[[], Facts]:
@@ -91,16 +123,17 @@ def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext
     return lambda: facts
 
 
-def _fingerprint(settings: Settings, dataset: Dataset, space: SearchSpace) -> dict[str, object]:
+def _fingerprint(settings: Settings, dataset: Dataset, model: ModelChoice) -> dict[str, object]:
     """What makes the trials of a study comparable."""
     return {
         "data": dataset.name,
         "data digest": dataset.digest,
-        "space": space.fingerprint(),
+        "space": model.space.fingerprint(),
         "objective": settings.objective,
         "epochs": settings.max_epochs,
         "seed": settings.seed,
         # None where the default holds, so that studies from before these settings are resumed as they were.
+        "model": model.reference if model.is_own else None,
         "batch size": settings.batch_size,
         "precision": None if settings.precision == "auto" else settings.precision,
     }
@@ -129,6 +162,7 @@ def _place(settings: Settings, dataset: Dataset, space: SearchSpace) -> Place:
 
 def notes(search: Search) -> tuple[str, ...]:
     """What to know when the result is read, a sentence each."""
+    noted = (*search.dataset.notes, *search.model.notes)
     if search.baseline is None:
-        return (*search.dataset.notes, "no pretrained baseline: it needs 28x28 images of ten classes")
-    return (*search.dataset.notes, *search.baseline.sentences())
+        return (*noted, "no pretrained baseline: it needs 28x28 images of ten classes")
+    return (*noted, *search.baseline.sentences())

@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -100,7 +101,7 @@ def start(module: str, function: str, *args: object, context: BaseContext | None
     process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # typeshed: only on its subclasses
         target=_run, args=(theirs, module, function, *args), daemon=True
     )
-    with _ctrl_c_ignored() if _method() == "spawn" else contextlib.nullcontext():
+    with _ctrl_c_ignored() if _method() == "spawn" else contextlib.nullcontext(), _without_main():
         process.start()
     theirs.close()
     return Child(process, ours)
@@ -134,6 +135,17 @@ def _ctrl_c_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """What starts here does not run the user's script again: it imports its function by name."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from search_spaces import Value
 from tuning.baseline_sweep import ScalingSweep
 from tuning.data import Dataset
 from tuning.evaluation import Evaluation, Latency, LossReport, PairedTest, PartsReport, SelectionOptimism
@@ -80,7 +81,7 @@ class ModelResult:
     latency: tuple[Latency, ...]
     train_secs: float
     note: str
-    params: Mapping[str, float]
+    params: Mapping[str, Value]
     fit: Mapping[str, float]
     loss_report: LossReport
     may_have_seen: str = ""

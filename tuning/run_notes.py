@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optuna.trial import FrozenTrial
 
+from search_spaces import shown
 from tuning.result import BASELINE, HAND_MADE, ModelResult, SearchResult
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
@@ -65,9 +66,9 @@ def model_note(model: ModelResult, result: SearchResult) -> str:
 
 def _change(trial: FrozenTrial, base: FrozenTrial | None) -> str:
     if base is None:
-        return ", ".join(f"{name} {value:g}" for name, value in trial.params.items())
+        return ", ".join(f"{name} {shown(value)}" for name, value in trial.params.items())
     moved = [name for name, value in trial.params.items() if base.params.get(name, value) != value]
-    changes = [f"{name} {base.params[name]:g} -> {trial.params[name]:g}" for name in moved]
+    changes = [f"{name} {shown(base.params[name])} -> {shown(trial.params[name])}" for name in moved]
     return ", ".join(changes) or "nothing but the seed"
 
 

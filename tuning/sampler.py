@@ -203,7 +203,7 @@ class OverfitBackoffSampler(BaseSampler):
         action = self._next(history, study)
         if isinstance(action, Stop):
             return self._anywhere(history, action.reason, enqueued)
-        point = tuple(enqueued.get(j, x) for j, x in enumerate(action.point))
+        point = self._space.canonical(tuple(enqueued.get(j, x) for j, x in enumerate(action.point)))
         if point == action.point:
             return action
         if point in history.points:
@@ -218,13 +218,13 @@ class OverfitBackoffSampler(BaseSampler):
         rng = np.random.default_rng([self._seed, len(history.finished)])
         grids = [(enqueued[j],) if j in enqueued else lever.grid() for j, lever in enumerate(self._space.levers)]
         draws = (tuple(float(rng.choice(grid)) for grid in grids) for _ in range(_MAX_DRAWS))
-        candidates = itertools.chain(draws, itertools.product(*grids))
+        candidates = map(self._space.canonical, itertools.chain(draws, itertools.product(*grids)))
         blocked = Blocked(history.points, ceiling_of(self._space, configurations_of(history.finished)))
         untried = next((point for point in candidates if point not in blocked), None)
         if untried is not None:
             return Suggest(untried, Phase.BACK_OFF, "random", None, f"{why}; a random untried configuration")
         best = history.best.point if history.best else self._space.start_point()
-        again = tuple(enqueued.get(j, x) for j, x in enumerate(best))
+        again = self._space.canonical(tuple(enqueued.get(j, x) for j, x in enumerate(best)))
         n_runs = sum(record.point == again for record in history.trials)
         return Suggest(again, Phase.BACK_OFF, REPEAT, None, f"{why}; no configuration is left: a repeat", n_runs)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tuning import cli
+from tuning.data.sources import KNOWN_NAMES
 from tuning.settings import DEFAULT_WORKERS, OBJECTIVES, Settings, check_writable
 from tuning.strategy.actions import DEFAULT_SHRINK
 
@@ -19,11 +20,33 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option(
     "--data",
-    metavar="NAME|FILE.npz",
+    metavar="NAME|FILE.npz|MODULE:LOAD",
     default=None,
     show_default="mnist where it can be had, otherwise mnist5k",
-    help="mnist, mnist5k, digits, or an .npz with x_train, y_train and optionally x_test, y_test. "
-    "Example: --data digits",
+    help=f"{', '.join(KNOWN_NAMES)}, an .npz with x_train, y_train and optionally x_test, y_test, or a function of "
+    "yours that returns arrays. Example: --data digits",
+)
+@click.option(
+    "--model",
+    metavar="NAME|MODULE:BUILD",
+    default=None,
+    show_default="mlp for images, tabular for features",
+    help="mlp, cnn, tabular, or a model of your own: build(params), a KerasTuner build(hp) or HyperModel. "
+    "Example: --model my_model:build",
+)
+@click.option(
+    "--space",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    default=None,
+    help="Levers of your own build(params), with range, scale and role. Example: --space space.toml",
+)
+@click.option(
+    "--role",
+    "roles",
+    metavar="NAME=ROLE",
+    multiple=True,
+    help="Correct a lever's role: capacity, regularization, nuisance or none. Example: --role rate=regularization",
 )
 @click.option(
     "--study",
@@ -134,6 +157,9 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
 def search(
     data: str | None,
+    model: str | None,
+    space: Path | None,
+    roles: tuple[str, ...],
     study: str | None,
     trials: int,
     timeout: float | None,
@@ -185,6 +211,9 @@ def search(
         memory_limit_mb=memory_limit,
         deterministic=deterministic,
         quiet=quiet,
+        model=model,
+        space=space,
+        roles=roles,
     )
     check_writable(settings.root)
     from tuning import processes  # each import is paid only once what comes before it was in order

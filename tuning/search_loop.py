@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from tuning import processes
 from tuning.console import SearchView
-from tuning.errors import StorageError, is_disk_full
+from tuning.errors import ModelError, StorageError, is_disk_full
 from tuning.opening import Search
 from tuning.pool import Pool, share_of_cores
 from tuning.processes import Child
@@ -154,6 +154,8 @@ class SearchLoop:
         if smaller := self.search.sampler.smallest(self._study):  # for `tuning.export --smallest`
             kept.append(smaller.configuration.first_complete)
         self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
+        if isinstance(event, TrialEnd) and event.why_hopeless:
+            raise ModelError(event.why_hopeless)
         return True
 
     def _record(self, number: int, event: TrialEnd | WorkerDied) -> None:
@@ -189,7 +191,7 @@ def worker_pool(search: Search) -> Pool:
     n_threads = share_of_cores(settings.n_workers)
 
     def launch(slot: int) -> Child:
-        args = (data, settings, folder, n_threads, slot)
+        args = (data, settings, search.model, folder, n_threads, slot)
         return processes.start("tuning.worker_main", "run_trials", *args, context=search.context)
 
     return Pool(launch, settings.n_workers, trial_timeout_secs=settings.trial_timeout_secs)

@@ -94,6 +94,9 @@ class Settings:
             which TensorFlow's own threads and compiled code take some hundred; None for no limit.
         deterministic: Whether TensorFlow is to compute only what gives the same bits every time, on a GPU too.
         quiet: Print the result only.
+        model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
+        space: TOML file with the levers of `build(params)`; None for a model that has its own.
+        roles: Corrections of levers' roles, each NAME=ROLE.
 
     Raises:
         SettingsError: If a value is out of its range or unknown.
@@ -122,6 +125,9 @@ class Settings:
     memory_limit_mb: int | None = None
     deterministic: bool = False
     quiet: bool = False
+    model: str | None = None
+    space: Path | None = None
+    roles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(bool(_STUDY_NAME.fullmatch(self.study)), "study", _NAME_RULE, self.study)

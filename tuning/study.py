@@ -17,19 +17,26 @@ from tuning.console import SearchView
 from tuning.data import Dataset
 from tuning.errors import StorageError, is_disk_full
 from tuning.finisher import left_to_another
+from tuning.model_choice import ModelChoice
 from tuning.opening import Search, notes, open_search
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
 from tuning.trial_attrs import best_of
 
 
-def run_search(settings: Settings, dataset: Dataset, context: BaseContext | None = None) -> None:
+def run_search(
+    settings: Settings, dataset: Dataset, context: BaseContext | None = None, model: ModelChoice | None = None
+) -> Search:
     """Run or resume a search and print its result.
 
     Args:
         settings: Checked settings.
         dataset: The data, its test set still sealed.
         context: How worker processes are started; None for the best way of this system.
+        model: What is searched; None for the model that the settings name.
+
+    Returns:
+        The search, whose study holds all trials; its result is in the study's folder.
 
     Raises:
         SearchError: For bad input or unusable surroundings, before anything is written.
@@ -37,7 +44,7 @@ def run_search(settings: Settings, dataset: Dataset, context: BaseContext | None
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = open_search(settings, dataset, context)
+    search = open_search(settings, dataset, context, model)
     try:
         with SearchView(settings.goal, settings.n_trials, settings.max_epochs, quiet=settings.quiet) as view:
             _say_facts(search, view)
@@ -52,6 +59,7 @@ def run_search(settings: Settings, dataset: Dataset, context: BaseContext | None
         why = error if isinstance(error, OSError) else error.__cause__
         raise StorageError(f"The study stopped: {why}: make room, and resume it with the same command.") from error
     view.result(text)
+    return search
 
 
 def _result(search: Search, view: SearchView, stop_reason: str, begun: float) -> str:
@@ -74,5 +82,9 @@ def _say_facts(search: Search, view: SearchView) -> None:
     sizes = f"{len(dataset.train.labels)} train, {len(dataset.validation.labels)} validation"
     view.say(f"study {settings.study}: {settings.goal.direction} {settings.goal.name}")
     view.say(f"data {dataset.name} ({dataset.source}): {sizes}, {dataset.test.n_examples} test (sealed)")
+    if search.model.is_own:
+        view.say(f"model {search.model.reference}: {len(search.space.levers)} levers")
+        for line in search.model.levers():
+            view.say(f"   {line}")
     for note in notes(search):
         view.say(f"note: {note}")

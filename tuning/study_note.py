@@ -7,6 +7,7 @@ from textwrap import shorten
 
 from optuna.trial import TrialState
 
+from search_spaces import shown
 from tuning.argument import Step
 from tuning.evaluation import Evaluation
 from tuning.result import ModelResult, SearchResult
@@ -64,7 +65,7 @@ def _question(result: SearchResult, settings: Settings) -> str:
 
 
 def _answer(result: SearchResult) -> str:
-    params = ", ".join(f"{name} {value:g}" for name, value in result.tuned.params.items())
+    params = ", ".join(f"{name} {shown(value)}" for name, value in result.tuned.params.items())
     best, rest = _best(result.models), [model for model in result.models if not model.may_have_seen]
     seen = f", which may have seen the test images; of the others {_named(_best(rest))}" if best.may_have_seen else ""
     return (
@@ -137,7 +138,7 @@ def _levers(steps: Sequence[Step]) -> Iterator[str]:
 
 def _experiment(step: Step) -> str:
     reaction = f"{step.response.reaction.value}, z = {step.response.z:+.1f}" if step.response else ""
-    return f"{step.before:g} -> {step.after:g} {reaction} (trial {step.trial.number})"
+    return f"{shown(step.before)} -> {shown(step.after)} {reaction} (trial {step.trial.number})"
 
 
 def _fits(steps: Sequence[Step]) -> Iterator[str]:

@@ -73,6 +73,11 @@ def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
         )
 
 
+def data_argument(given: str | None) -> str | None:
+    """What `--data` loads the same data again, wherever the next command runs; None for a data set of its own."""
+    return str(Path(given).absolute()) if given and Path(given).is_file() else given
+
+
 def load_study(root: Path, name: str, storage_url: str | None) -> Study:
     """Open an existing study for reading.
 

@@ -23,11 +23,13 @@ class TrialJob:
         number: Its number in the study.
         params: Its configuration.
         seed_index: Which seed of the study's list to train with, >= 0.
+        is_first: Whether no trial of the study has ended yet: if it fails, it has to be found out whether all will.
     """
 
     number: int
     params: Params
     seed_index: int = 0
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class TrialEnd:
         reason: Why, in one sentence; empty for a complete trial.
         value: The study's value of a complete trial.
         attrs: What was found, as user attributes of the trial.
+        why_hopeless: Why every other configuration will fail too, with the user's own traceback; empty if one may not.
     """
 
     number: int
@@ -56,6 +59,7 @@ class TrialEnd:
     reason: str = ""
     value: float | None = None
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    why_hopeless: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
-from models.mlp import InputFormat, build_mlp
-from search_spaces import learning_rate
+from models.family import Family
+from models.inputs import InputFormat
+from models.mlp import mlp_family
+from models.own_model import UnfitModel, takes_one_hot
+from search_spaces import Params, SearchSpace
 from tuning.data import Dataset, TrainingData
 from tuning.engine.metrics import EpochMetrics, value_stderr
+from tuning.engine.plan import learning_rate_of
 from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.errors import is_disk_full
 from tuning.network_size import TooLarge, check_size
@@ -25,10 +31,16 @@ from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
 from tuning.strategy.history import Outcome
 from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
+from tuning.user_code import told
 from tuning.weights import WeightStore
 
 # Who watches a trial: told of every epoch, answers with a reason to prune the trial or with nothing.
 Watcher = Callable[[EpochReport], str]
+
+
+# Enough to tell a model that never works from one that fails on its first configuration.
+_N_OTHERS = 3
+_BY_THE_MODEL = (Outcome.FAILED, Outcome.DIVERGED)
 
 
 class Pruned(Exception):
@@ -37,31 +49,52 @@ class Pruned(Exception):
 
 @dataclass(frozen=True)
 class TrialRunner:
-    """Runs trials of the MLP on one data set."""
+    """Runs trials of one family on one data set."""
 
     data: TrainingData
     engine: Engine
     settings: Settings
     weights: WeightStore
+    family: Family = field(default_factory=mlp_family)
+    _engines: dict[bool, Engine] = field(default_factory=dict)
 
     def run(self, job: TrialJob, watch: Watcher) -> TrialEnd:
         """Train a configuration to its end, whatever the end is."""
-        so_far = _SoFar()
+        so_far, why_hopeless = _SoFar(), ""
         try:
             return self._train(job, watch, so_far)
         except Pruned as pruned:
             outcome, reason = Outcome.PRUNED, str(pruned)
-        except Diverged as diverged:
-            outcome, reason = Outcome.DIVERGED, str(diverged)
-        except TooLarge as too_large:
-            outcome, reason = Outcome.INFEASIBLE, str(too_large)
         except Exception as error:  # the user's model may fail in any way on some configuration
-            outcome, reason = _failure(error)
-        return TrialEnd(job.number, outcome, reason, attrs=so_far.as_attrs())
+            outcome, reason = _ending(error)
+            if outcome is Outcome.FAILED:
+                so_far.facts["traceback"] = told(error)
+            if job.is_first and outcome in _BY_THE_MODEL and self._fails_everywhere(job.params):
+                why_hopeless = f"{self.family.name} fails on every configuration that was tried: {_own_words(error)}"
+        return TrialEnd(job.number, outcome, reason, attrs=so_far.as_attrs(), why_hopeless=why_hopeless)
+
+    def train(self, params: Params, seed: int) -> TrainedModel:
+        """Train a configuration as a trial does, unwatched.
+
+        Raises:
+            Exception: Whatever a user's model may raise.
+        """
+        model = self._built(params, seed)
+        return self._engine_of(model).train(model, self._plan(model, params, seed, self.settings.max_epochs))
+
+    def _fails_everywhere(self, params: Params) -> bool:
+        """Whether an epoch of other configurations fails too: the smallest ones, and a few at random."""
+        for other in _others(self.family.space, params, self.settings.seed):
+            try:
+                model = self._built(other, self.settings.seed)
+                self._engine_of(model).train(model, self._plan(model, other, self.settings.seed, max_epochs=1))
+            except Exception:
+                continue
+            return False
+        return True
 
     def _train(self, job: TrialJob, watch: Watcher, so_far: _SoFar) -> TrialEnd:
-        params, goal = job.params, self.settings.goal
-        rate = learning_rate(params["units"], params["learning_rate_scale"])
+        goal = self.settings.goal
 
         def report(epoch: int, metrics: EpochMetrics) -> None:
             why = watch(EpochReport(job.number, epoch, metrics))
@@ -72,28 +105,66 @@ class TrialRunner:
         # The first run of every configuration has the same seed, and so has the second: what two configurations share
         # of their luck cancels in the comparison.
         seed = self.settings.seed + job.seed_index
-        so_far.facts |= {"learning_rate": rate, "seed": seed}
-        build = partial(build_mlp, params, input_format(self.data), self.data.n_classes, seed)
+        so_far.facts["seed"] = seed
+        build = partial(self._built, job.params, seed)
         check_size(build, self.settings.max_params, self.settings.memory_limit_mb)
         model = build()
-        so_far.facts["n_params"] = int(model.count_params())
-        batch_size, precision = self.settings.batch_size, self.settings.precision
-        plan = TrainingPlan(rate, seed, self.settings.max_epochs, goal.metric, batch_size, precision=precision)
-        trained = self.engine.train(model, plan, report)
+        plan = self._plan(model, job.params, seed, self.settings.max_epochs)
+        so_far.facts |= {"learning_rate": learning_rate_of(plan, model), "n_params": int(model.count_params())}
+        trained = self._engine_of(model).train(model, plan, report)
         diagnosis = diagnose(learning_curves(trained, self.data.n_classes, self.engine.n_train_sample))
         self.weights.write(job.number, model)
         stderr = value_stderr(trained.best, goal.metric, self.engine.n_val)
         attrs = so_far.facts | _findings(trained, diagnosis, stderr)
         return TrialEnd(job.number, Outcome.COMPLETE, "", goal.value(getattr(trained.best, goal.metric)), attrs)
 
+    def _built(self, params: Params, seed: int) -> keras.Model:
+        return self.family.build(params, input_format(self.data), self.data.n_outputs, seed)
 
-def _failure(error: Exception) -> tuple[Outcome, str]:
+    def _plan(self, model: keras.Model, params: Params, seed: int, max_epochs: int) -> TrainingPlan:
+        """A model that is compiled has its own learning rate; a lever called `batch_size` sets that of any model."""
+        settings = self.settings
+        rate = None if model.compiled else self.family.learning_rate(params)
+        batch_size = int(params["batch_size"]) if "batch_size" in params else settings.batch_size
+        return TrainingPlan(rate, seed, max_epochs, settings.goal.metric, batch_size, precision=settings.precision)
+
+    def _engine_of(self, model: keras.Model) -> Engine:
+        """The engine whose labels are what the model's loss takes."""
+        if not takes_one_hot(model):
+            return self.engine
+        if True not in self._engines:
+            (train, val), eye = (self.data.train, self.data.validation), np.eye(self.data.n_classes, dtype=np.float32)
+            self._engines[True] = Engine(train.inputs, eye[train.labels], val.inputs, eye[val.labels])
+        return self._engines[True]
+
+
+def _ending(error: Exception) -> tuple[Outcome, str]:
     """What an exception says of the configuration, and in words; a full disk says nothing of it."""
+    if isinstance(error, Diverged):
+        return Outcome.DIVERGED, str(error)
+    if isinstance(error, TooLarge):
+        return Outcome.INFEASIBLE, str(error)
     if is_disk_full(error):
         return Outcome.KILLED, f"{error}: make room, and resume the study with the same command"
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return Outcome.OUT_OF_MEMORY, f"not enough memory ({type(error).__name__})"
-    return Outcome.FAILED, f"{type(error).__name__}: {error}"
+    return Outcome.FAILED, str(error) if isinstance(error, UnfitModel) else f"{type(error).__name__}: {error}"
+
+
+def _own_words(error: Exception) -> str:
+    """An error of the user's with its traceback; one of ours in a sentence."""
+    if isinstance(error, Diverged):
+        return f"{error}. Is the data scaled, and does the loss suit the model's outputs?"
+    return f"{error}." if isinstance(error, UnfitModel) else f"\n{told(error)}"
+
+
+def _others(space: SearchSpace, params: Params, seed: int) -> list[Params]:
+    """A few configurations that have little in common with this one."""
+    rng = np.random.default_rng(seed)
+    lowest = tuple(lever.bottom for lever in space.levers)
+    drawn = [tuple(float(rng.choice(lever.grid())) for lever in space.levers) for _ in range(_N_OTHERS)]
+    configurations = [space.params(space.snap(point)) for point in (lowest, *drawn)]
+    return [other for other in configurations if other != params]
 
 
 def input_format(dataset: Dataset | TrainingData) -> InputFormat:

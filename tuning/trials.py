@@ -24,7 +24,15 @@ from tuning.pruner import CatchUpPruner
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
 from tuning.study_store import n_before
-from tuning.trial_attrs import EXPECTED_VALUE, OUTCOME, OUTCOME_REASON, VALUE_STDERR, decision_of, seed_index
+from tuning.trial_attrs import (
+    EXPECTED_VALUE,
+    OUTCOME,
+    OUTCOME_REASON,
+    VALUE_STDERR,
+    decision_of,
+    outcome_of,
+    seed_index,
+)
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.workers import BEAT, WORKER, Worker
 
@@ -66,7 +74,8 @@ class RunningTrials:
         self._trials[trial.number] = trial
         if WORKER not in trial.user_attrs:  # enqueued by somebody else, or a storage that signs nothing
             trial.set_user_attr(WORKER, self.worker.as_attr())
-        return TrialJob(trial.number, trial.params, seed_index(trial))
+        is_first = not any(outcome_of(each).counts for each in self.study.get_trials(deepcopy=False))
+        return TrialJob(trial.number, trial.params, seed_index(trial), is_first)
 
     def ask_within(self, n_trials: int) -> TrialJob | None:
         """Ask for a trial unless the study has so many; None if another process took the last one at the same moment.

@@ -24,6 +24,8 @@ import tensorflow as tf  # noqa: E402
 
 from tuning.data import TrainingData  # noqa: E402
 from tuning.engine.training import Engine  # noqa: E402
+from tuning.model_choice import ModelChoice  # noqa: E402
+from tuning.own_model import family_of  # noqa: E402
 from tuning.settings import Settings  # noqa: E402
 from tuning.trial_job import READY, EpochReport  # noqa: E402
 from tuning.trial_run import TrialRunner  # noqa: E402
@@ -31,7 +33,13 @@ from tuning.weights import WeightStore  # noqa: E402
 
 
 def run_trials(
-    connection: Connection, data: TrainingData, settings: Settings, weights: Path, n_threads: int, slot: int
+    connection: Connection,
+    data: TrainingData,
+    settings: Settings,
+    model: ModelChoice,
+    weights: Path,
+    n_threads: int,
+    slot: int,
 ) -> None:
     """Train the trials that come through the connection until it closes or None comes.
 
@@ -39,6 +47,7 @@ def run_trials(
         connection: Receives a `TrialJob`, then the answer to each `EpochReport` sent; sends a `TrialEnd` at the end.
         data: What to learn from.
         settings: Of the search.
+        model: What to build.
         weights: Folder of kept weights.
         n_threads: The worker's share of the cores, >= 1.
         slot: Which of the workers this is, from 0: it takes the GPU of that number, where there are GPUs.
@@ -50,7 +59,7 @@ def run_trials(
     _take_gpu(slot)
     train, validation = data.train, data.validation
     engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
-    runner = TrialRunner(data, engine, settings, WeightStore(weights))
+    runner = TrialRunner(data, engine, settings, WeightStore(weights), family_of(model))
 
     def watch(report: EpochReport) -> str:
         connection.send(report)

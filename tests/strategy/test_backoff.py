@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from search_spaces import Point, Role, SearchSpace, mlp_space
-from tuning.strategy.backoff import BackOff, begin, first_sign, lever_order, moved_lever
+from tuning.strategy.backoff import BackOff, begin, first_sign, lever_order
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.evidence import Configuration
 from tuning.strategy.history import Outcome, TrialRecord
@@ -293,9 +293,11 @@ def test_nothing_is_left_once_every_neighbour_is_known(forest_space: SearchSpace
     ("base", "point", "lever"),
     [((1.0, 2.0), (1.0, 3.0), 1), ((1.0, 2.0), (2.0, 3.0), None), ((1.0, 2.0), (1.0, 2.0), None)],
 )
-def test_an_experiment_on_one_lever_is_told_from_others(base: Point, point: Point, lever: int | None) -> None:
+def test_an_experiment_on_one_lever_is_told_from_others(
+    forest_space: SearchSpace, base: Point, point: Point, lever: int | None
+) -> None:
     """Only one moved lever can explain the reaction."""
-    assert lever == moved_lever(base, point)
+    assert lever == forest_space.moved(base, point)
 
 
 SIGNS: Mapping[tuple[Role, FitState | None, bool], int] = {

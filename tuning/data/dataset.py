@@ -128,6 +128,15 @@ def load_dataset(
         DataError: the data cannot be had or cannot be used; says why and what to do.
     """
     source = find_source(name, environ=environ, download_timeout_secs=download_timeout_secs)
+    return dataset_of(source, seed=seed, task=task)
+
+
+def dataset_of(source: Source, *, seed: int, task: Task | None = None) -> Dataset:
+    """Read, check and split what a source holds; see `load_dataset`.
+
+    Raises:
+        DataError: the data cannot be used; says why and what to do.
+    """
     try:
         arrays = source.read()
         task = task_of(arrays["y_train"], task)

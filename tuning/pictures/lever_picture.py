@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from search_spaces import Value, shown
 from tuning.pictures.style import GREEN, GREY, ORANGE, RED, SKY, with_unit
 
 _PANEL_INCHES = (3.2, 4.0)
@@ -31,8 +32,8 @@ class LeverStep:
     """One experiment on one lever: its values and the objective before and after, and the reaction."""
 
     lever: str
-    before: float
-    after: float
+    before: Value
+    after: Value
     value_before: float
     value_after: float
     reaction: str
@@ -58,7 +59,7 @@ def lever_picture(steps: Sequence[LeverStep], monitor: str, study: str) -> Figur
 
 def _draw(axes: Axes, lever: str, steps: Sequence[LeverStep]) -> None:
     """Equal distances between the values that were tried: their scales differ from lever to lever."""
-    values = sorted({value for step in steps for value in (step.before, step.after)})
+    values = sorted({value for step in steps for value in (step.before, step.after)}, key=_order)
     at = {value: i for i, value in enumerate(values)}
     for step in steps:
         color, style, width = _LOOKS[step.reaction]
@@ -66,9 +67,13 @@ def _draw(axes: Axes, lever: str, steps: Sequence[LeverStep]) -> None:
         ends = (at[step.before], step.value_before), (at[step.after], step.value_after)
         axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops=arrow)
         axes.plot(*zip(*ends, strict=True), marker="o", linestyle="none", color=color, markersize=4)
-    axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+    axes.set_xticks(range(len(values)), [shown(value) for value in values])
     axes.set_xlabel(lever)
     axes.margins(x=0.2)
+
+
+def _order(value: Value) -> tuple[bool, float, str]:
+    return isinstance(value, str), 0.0 if isinstance(value, str) else float(value), str(value)
 
 
 def _legend(axes: Axes, reactions: set[str]) -> list[object]:

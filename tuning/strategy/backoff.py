@@ -90,7 +90,7 @@ class BackOff:
         another worker may have replaced since the trial was proposed.
         """
         base = self.incumbent if trial.base is None else self.trials.get(trial.base, self.incumbent)
-        lever, response = moved_lever(base.point, trial.point), self.race.measure(base, trial)
+        lever, response = self.space.moved(base.point, trial.point), self.race.measure(base, trial)
         accepted = self._is_accepted(trial)
         is_raced = accepted and not self.race.is_settled(self.incumbent, trial)
         if is_raced:
@@ -167,13 +167,7 @@ def begin(
     return BackOff(space, start, memories, trials, race or Race(), cycle_start=start.point)
 
 
-def moved_lever(base: Point, point: Point) -> int | None:
-    """The one lever in which two points differ; None if it is not exactly one."""
-    moved = [j for j, (a, b) in enumerate(zip(base, point, strict=True)) if a != b]
-    return moved[0] if len(moved) == 1 else None
-
-
-def first_sign(role: Role, state: FitState | None, regularized: bool) -> int:
+def first_sign(role: Role | None, state: FitState | None, regularized: bool) -> int:
     """The direction of a lever's first poll, from its role and the incumbent's fit.
 
     An overfitting network is regularized, an underfitting one is given capacity and freed. Capacity goes down only

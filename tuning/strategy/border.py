@@ -132,7 +132,7 @@ def _trained(trials: Sequence[Configuration]) -> list[Configuration]:
 def _unregularized(point: Point, space: SearchSpace) -> Point:
     """The point as unregularized as the start: an enqueued trial may have been something else."""
     regularization, start = space.indices(Role.REGULARIZATION), space.start_point()
-    return tuple(start[j] if j in regularization else x for j, x in enumerate(point))
+    return space.canonical(tuple(start[j] if j in regularization else x for j, x in enumerate(point)))
 
 
 def _end_reason(last: Configuration) -> str:
@@ -156,7 +156,7 @@ def shifted(point: Point, space: SearchSpace, role: Role, sign: int, visited: Co
     for j in space.indices(role):
         lever = space.levers[j]
         moved = lever.nearest(point[j] + sign * lever.first_step)
-        candidate = (*point[:j], moved, *point[j + 1 :])
-        if moved != point[j] and candidate not in visited:
+        candidate = space.canonical((*point[:j], moved, *point[j + 1 :]))
+        if candidate != point and candidate not in visited:
             return candidate
     return None

@@ -23,7 +23,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from search_spaces import Point, SearchSpace
+from search_spaces import Point, Scale, SearchSpace
 from tuning.strategy.evidence import Configuration, noise_of
 
 Array = NDArray[np.float64]
@@ -79,10 +79,10 @@ def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Ker
     # One thread: such small matrices cost more to share out than to factorize, and the sums keep their order.
     with threadpool_limits(1):
         shared, separate = (
-            _likeliest(_kernel(length, most_noise), inputs, warped) for length in (0.7, np.full(len(space.levers), 0.7))
+            _likeliest(_kernel(length, most_noise), inputs, warped) for length in (0.7, np.full(inputs.shape[1], 0.7))
         )
     gain = separate.log_marginal_likelihood_value_ - shared.log_marginal_likelihood_value_
-    price = (len(space.levers) - 1) * math.log(len(losses)) / 2
+    price = (inputs.shape[1] - 1) * math.log(len(losses)) / 2
     process = separate if gain > price else shared
     return Surrogate(space, process, math.sqrt(process.kernel_.k2.noise_level))
 
@@ -148,9 +148,14 @@ def _warped(losses: Array) -> tuple[Array, float]:
 
 
 def _unit_cube(space: SearchSpace, points: Sequence[Point]) -> Array:
-    bottoms = np.array([lever.bottom for lever in space.levers])
-    spans = np.array([lever.span for lever in space.levers])
-    return np.asarray((np.array(points) - bottoms) / spans)
+    """One column a lever, from 0 to 1; choices without an order get one each, all of them equally far apart."""
+    columns: list[Array] = []
+    for lever, coordinates in zip(space.levers, np.array(points, float).T, strict=True):
+        if lever.scale is Scale.CHOICE and lever.role is None:
+            columns += [(coordinates == rung) / math.sqrt(2) for rung in lever.grid()]
+        else:
+            columns.append((coordinates - lever.bottom) / lever.span)
+    return np.column_stack(columns)
 
 
 def expected_improvement(surrogate: Surrogate, candidates: Sequence[Point], known: Sequence[Point]) -> Array:
@@ -170,13 +175,14 @@ def candidates_of(
         for lever, at in zip(space.levers, centre, strict=True)
     ]
     if math.prod(map(len, grids)) <= _MAX_CANDIDATES:
-        return [point for point in itertools.product(*grids) if point not in blocked]
+        points = dict.fromkeys(map(space.canonical, itertools.product(*grids)))
+        return [point for point in points if point not in blocked]
     columns = [rng.choice(grid, _MAX_CANDIDATES) for grid in grids]
     drawn = np.array(columns).T
     if reach is not None:  # near the centre most levers stay where they are
         stays = rng.random(drawn.shape) < 0.5
         drawn = np.where(stays, np.array(centre), drawn)
-    unique = dict.fromkeys(tuple(float(x) for x in row) for row in drawn)
+    unique = dict.fromkeys(space.canonical(tuple(float(x) for x in row)) for row in drawn)
     return [point for point in unique if point not in blocked]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from search_spaces import Point, Role
-from tuning.strategy.backoff import BackOff, first_sign, lever_order, moved_lever
+from search_spaces import Point, Role, SearchSpace
+from tuning.strategy.backoff import BackOff, first_sign, lever_order
 from tuning.strategy.border import shifted
 from tuning.strategy.ceiling import Blocked
 from tuning.strategy.diagnosis import FitState
@@ -52,6 +53,17 @@ def next_experiment(state: BackOff, taken: frozenset[Point], secs_of: SecsOf | N
     return proposal
 
 
+def without_role(state: BackOff, taken: frozenset[Point]) -> Proposal | None:
+    """A first step of a lever without a role, for a model that needs two values before it can say anything."""
+    space, at, blocked = state.space, state.incumbent.point, state.blocked(taken)
+    levers = [(j, lever) for j, lever in enumerate(space.levers) if lever.role is None and space.is_active(j, at)]
+    for (j, lever), sign in itertools.product(levers, (1, -1)):
+        point = space.canonical(_with(at, j, lever.nearest(at[j] + sign * lever.first_step)))
+        if point != at and point not in blocked:
+            return Proposal(point, "try", f"{lever.name} has no role, and the model needs two values to begin with")
+    return None
+
+
 def _after_divergence(state: BackOff, blocked: Blocked) -> Proposal | None:
     """What just diverged, once more with a lower learning rate; None where it was lowered already."""
     last, space = state.last, state.space
@@ -77,7 +89,7 @@ def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: Sec
     """
     at, first = state.incumbent.point, dict[int, Proposal]()
     for proposal in proposals:
-        lever = moved_lever(at, proposal.point)
+        lever = state.space.moved(at, proposal.point)
         if lever is not None:
             first.setdefault(lever, proposal)
     if len(first) < 2:
@@ -90,25 +102,25 @@ def _most_per_second(state: BackOff, proposals: Iterator[Proposal], secs_of: Sec
 
 def _in_cycle(state: BackOff, taken: frozenset[Point]) -> Iterator[Proposal]:
     """The polls of a cycle; of several workers each takes another lever, then the other directions: 2d in parallel."""
-    blocked, running = state.blocked(taken), _running(state.incumbent.point, taken)
+    blocked, running = state.blocked(taken), _running(state.space, state.incumbent.point, taken)
     if state.focus is not None and not running & {(state.focus, 1), (state.focus, -1)}:
         yield from _poll(state, state.focus, blocked, running, "keep going")
     order = lever_order(state.space, state.incumbent.state)
     for j in sorted(order, key=lambda j: len(running & {(j, 1), (j, -1)})):
-        if not state.levers[j].resting:
+        if not state.levers[j].resting and state.space.is_active(j, state.incumbent.point):
             yield from _poll(state, j, blocked, running, "poll")
 
 
-def _running(at: Point, taken: frozenset[Point]) -> set[tuple[int, int]]:
+def _running(space: SearchSpace, at: Point, taken: frozenset[Point]) -> set[tuple[int, int]]:
     """Lever and direction of the polls from here that other workers run."""
-    levers = ((moved_lever(at, point), point) for point in taken)
+    levers = ((space.moved(at, point), point) for point in taken)
     return {(j, 1 if point[j] > at[j] else -1) for j, point in levers if j is not None}
 
 
 def _poll(state: BackOff, j: int, blocked: Blocked, running: set[tuple[int, int]], move: str) -> Iterator[Proposal]:
     """The lever's next step in its own direction, then the other; shorter where the point is known already."""
-    memory, lever = state.levers[j], state.space.levers[j]
-    sign = memory.sign or first_sign(lever.role, state.incumbent.state, state.is_regularized())
+    memory, role = state.levers[j], state.space.levers[j].role
+    sign = memory.sign or first_sign(role, state.incumbent.state, state.is_regularized())
     if {1, -1} <= memory.lost:
         yield from _vertex(state, j, blocked)
         return
@@ -121,7 +133,7 @@ def _steps(state: BackOff, j: int, direction: int, blocked: Blocked, move: str) 
     lever, at = state.space.levers[j], state.incumbent.point
     length = _length(state, j, direction)
     while length >= lever.step / 2:
-        point = _with(at, j, lever.nearest(at[j] + direction * length))
+        point = state.space.canonical(_with(at, j, lever.nearest(at[j] + direction * length)))
         if point != at and point not in blocked:
             yield Proposal(point, move, _poll_reason(state, j, direction))
         length /= 2
@@ -146,7 +158,7 @@ def _vertex(state: BackOff, j: int, blocked: Blocked) -> Iterator[Proposal]:
     if left is None or right is None or losses[at[j]] > min(losses[left], losses[right]):
         return
     best = vertex((left, losses[left]), (at[j], losses[at[j]]), (right, losses[right]))
-    point = _with(at, j, state.space.levers[j].nearest(best))
+    point = state.space.canonical(_with(at, j, state.space.levers[j].nearest(best)))
     if point not in blocked:
         name = state.space.levers[j].name
         yield Proposal(
@@ -178,10 +190,11 @@ def _coupled(state: BackOff, blocked: Blocked) -> Iterator[Proposal]:
     space, at = state.space, state.incumbent.point
     point, n_moved = at, 0
     for role in (Role.REGULARIZATION, Role.CAPACITY):
-        for j in space.indices(role)[:1]:
+        for j in [j for j in space.indices(role) if space.is_active(j, at)][:1]:
             lever = space.levers[j]
             point = _with(point, j, lever.nearest(at[j] + max(lever.first_step / 2, lever.step)))
             n_moved += point[j] != at[j]
+    point = space.canonical(point)
     if n_moved == 2 and point not in blocked:
         yield Proposal(point, "coupled", "more regularization together with more capacity")
 

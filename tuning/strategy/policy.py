@@ -25,7 +25,7 @@ from tuning.strategy.confirmation import Leader, confirmed_leader, contenders, m
 from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import Configuration, configurations_of, noise_of
 from tuning.strategy.history import History
-from tuning.strategy.moves import next_experiment
+from tuning.strategy.moves import next_experiment, without_role
 from tuning.strategy.racing import Race
 from tuning.strategy.reasons import conclusion, describe_change, exhausted
 from tuning.strategy.shrink import Smaller, next_smaller, smallest
@@ -69,8 +69,8 @@ def _target_reached(history: History, goal: Goal, plan: Plan) -> Stop | None:
 
 
 def n_directional(space: SearchSpace) -> int:
-    """Trials after which the model takes over: two a lever, so that each was polled, and two."""
-    return max(12, 2 * len(space.levers) + 2)
+    """Trials after which the model takes over: two a lever with a role, so that each was polled, and two."""
+    return max(12, 2 * sum(lever.role is not None for lever in space.levers) + 2)
 
 
 def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leader | None:
@@ -169,8 +169,11 @@ def _directional_experiment(
 
     proposal = next_experiment(state, history.pending, secs_of if plan.is_timed else None)
     if proposal is None:
-        is_fit_possible = plan.use_model and sum(each.has_value for each in found) >= 2
-        return _model_experiment(found, history, state.space, plan) if is_fit_possible else Stop(exhausted(history))
+        if plan.use_model and sum(each.has_value for each in found) >= 2:
+            return _model_experiment(found, history, state.space, plan)
+        proposal = without_role(state, history.pending) if plan.use_model else None
+    if proposal is None:
+        return Stop(exhausted(history))
     change = describe_change(state.space, state.incumbent.point, proposal.point)
     reason = f"{conclusion(state, border, goal)}; next: {proposal.why} ({change})"
     return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)

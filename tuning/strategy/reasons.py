@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search_spaces import Point, SearchSpace
+from search_spaces import Point, SearchSpace, shown
 from tuning.strategy.actions import Goal
 from tuning.strategy.backoff import BackOff, Experiment
 from tuning.strategy.border import Crossing
@@ -12,8 +12,8 @@ from tuning.strategy.reaction import Reaction
 
 def describe_change(space: SearchSpace, before: Point, after: Point) -> str:
     """The levers that differ, as `dropout 0 -> 0.2, units 256 -> 512`."""
-    pairs = zip(space.levers, before, after, strict=True)
-    return ", ".join(f"{lever.name} {lever.value(a):g} -> {lever.value(b):g}" for lever, a, b in pairs if a != b)
+    pairs = [each for each in zip(space.levers, before, after, strict=True) if each[1] != each[2]]
+    return ", ".join(f"{lever.name} {shown(lever.value(a))} -> {shown(lever.value(b))}" for lever, a, b in pairs)
 
 
 def exhausted(history: History) -> str:

@@ -54,7 +54,7 @@ def _lowered(space: SearchSpace, at: Point) -> Iterator[Point]:
         lever = space.levers[j]
         lower = lever.nearest(at[j] - lever.first_step)
         if lower != at[j]:
-            yield (*at[:j], lower, *at[j + 1 :])
+            yield space.canonical((*at[:j], lower, *at[j + 1 :]))
 
 
 def _is_smaller(space: SearchSpace, point: Point, best: Point) -> bool:

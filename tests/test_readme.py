@@ -1,8 +1,14 @@
-"""What the README shows is what happens: its Python runs, `.ci/run` types its test command, its files are there."""
+"""What the README and the guides show is what happens: their Python and their commands run, their files are there."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import tuning
 
@@ -10,9 +16,34 @@ PROJECT = Path(tuning.__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = README) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def ran(command: list[str], folder: Path) -> str:
+    """What a command prints that must succeed in a folder, with this project on the path."""
+    environ = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_guide(name: str, folder: Path) -> list[str]:
+    """Run every block of a guide in its order, and return what each command and snippet printed.
+
+    Python that begins with the name of a file is that file, and TOML is `space.toml`.
+    """
+    text, printed = (PROJECT / "docs" / name).read_text(encoding="utf-8"), []
+    for language, block in re.findall(r"```(python|toml|console)\n(.*?)```", text, flags=re.DOTALL):
+        file = re.match(r"# (\w+\.py)\n", block)
+        if file or language == "toml":
+            (folder / (file[1] if file else "space.toml")).write_text(block, encoding="utf-8")
+        elif language == "python":
+            printed.append(ran([sys.executable, "-c", block], folder))
+        else:
+            printed += [ran([sys.executable, *shlex.split(line)[1:]], folder) for line in block.strip().splitlines()]
+    return printed
 
 
 def test_the_sampler_example_runs_and_finds_the_optimum() -> None:
@@ -42,3 +73,45 @@ def test_every_file_of_the_layout_exists() -> None:
     assert [] == [name for name in names if Path(name).name not in known]
     folders = re.findall(r"^(\w+)/", layout, flags=re.MULTILINE)
     assert [] == [folder for folder in folders if not (PROJECT / folder).is_dir()]
+
+
+@pytest.mark.slow
+def test_bring_your_model(tmp_path: Path) -> None:
+    """An own model, space and data by command, and from Python."""
+    by_command, from_python = run_guide("bring-your-model.md", tmp_path)
+    assert "activation: no role, relu or tanh, from relu" in by_command
+    assert " tuned " in by_command and " start " in by_command
+    assert "Exported: exports/from-python" in from_python
+
+
+@pytest.mark.slow
+def test_from_kerastuner(tmp_path: Path) -> None:
+    """A hypermodel in one command; its levers are listed as the guide shows them."""
+    (printed,) = run_guide("from-kerastuner.md", tmp_path)
+    (listed,) = blocks("text", (PROJECT / "docs" / "from-kerastuner.md").read_text(encoding="utf-8"))
+    assert listed in printed
+    assert " tuned " in printed
+
+
+def test_from_optuna(tmp_path: Path) -> None:
+    """The sampler, the diagnosis and the loss report, each on plain numbers."""
+    _, diagnosis, loss = run_guide("from-optuna.md", tmp_path)
+    assert diagnosis.startswith("overfit_confidence overfits in confidence")
+    assert "loss" in loss
+
+
+def test_the_scikit_learn_example_runs() -> None:
+    """Shortened; whole, it is `python -m examples.sklearn_study`."""
+    from examples.sklearn_study import run
+
+    study = run(n_trials=3, n_iterations=5)
+    assert (3, 64) == (len(study.trials), study.trials[0].params["width"])
+
+
+def test_the_pytorch_example_runs() -> None:
+    """Where PyTorch is installed: its trials are diagnosed."""
+    pytest.importorskip("torch")
+    from examples.torch_study import run
+
+    study = run(n_trials=2, n_epochs=2)
+    assert all(trial.user_attrs["fit_state"] for trial in study.trials)

@@ -119,6 +119,10 @@ def test_spoiled_data_is_refused_and_nothing_is_written(
         (["--data", "digits", "--tracking-uri", "http://127.0.0.1:1"], ["http://127.0.0.1:1", "--tracking-uri"]),
         (["--data", "digits", "--baseline", "stand-in"], ["--baseline", "28x28"]),
         (["--data", "mnist5k", "--baseline", "no/such/module"], ["no/such/module"]),
+        (["--data", "mnist5k", "--baseline", "https://else.where/model/1"], ["https://else.where/model/1", "--trust"]),
+        (["--trial-timeout", "0"], ["--trial-timeout", "more than 0", "got 0"]),
+        (["--max-params", "0"], ["--max-params", "at least 1", "got 0"]),
+        (["--memory-limit", "100"], ["--memory-limit", "at least 500", "got 100"]),
         (["--data", "digits", "--export-dir", "/proc/exported"], ["/proc/exported", "--export-dir"]),
     ],
 )

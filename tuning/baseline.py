@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.pretrained import BaselineError, PretrainedBaseline, applies_to, load_baseline
+from models.pretrained import DEFAULT_HANDLE, BaselineError, PretrainedBaseline, applies_to, load_baseline
 from tuning.data import Dataset
 from tuning.errors import SettingsError
 
@@ -40,6 +40,21 @@ def applies(handle: str | None, dataset: Dataset) -> bool:
             f"{dataset.n_classes} classes: leave it out."
         )
     return fits
+
+
+def check_trust(handle: str | None, *, is_trusted: bool) -> None:
+    """Refuse to load what somebody else's server sends, unless the user trusts it: a SavedModel is code.
+
+    The default one and the stand-in are this project's choice, and what lies in a folder was put there by the user.
+
+    Raises:
+        SettingsError: If the handle is a URL other than the default one, and not trusted.
+    """
+    if handle is not None and "://" in handle and handle != DEFAULT_HANDLE and not is_trusted:
+        raise SettingsError(
+            f"`--baseline {handle}` is a program that would run here with your rights: add --trust if you trust who "
+            "published it, or name a folder."
+        )
 
 
 def facts(handle: str | None) -> BaselineFacts:

@@ -68,6 +68,7 @@ def open_search(
     Raises:
         SearchError: Before anything is written.
     """
+    baseline.check_trust(settings.baseline, is_trusted=settings.trust)
     check_target(settings.export_folder)
     model = model or _chosen_model(settings, dataset, context)
     space = model.space

@@ -154,6 +154,11 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     is_flag=True,
     help="Let TensorFlow compute only what gives the same bits every time, on a GPU too. Example: --deterministic",
 )
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Load the --baseline from its URL: a SavedModel is a program, which runs with your rights. Example: --trust",
+)
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
 def search(
     data: str | None,
@@ -180,6 +185,7 @@ def search(
     max_params: int | None,
     memory_limit: int | None,
     deterministic: bool,
+    trust: bool,
     quiet: bool,
 ) -> None:
     """Tune units, layers, dropout and L2 of a Keras network: overfit on purpose, then back off.
@@ -210,6 +216,7 @@ def search(
         max_params=max_params,
         memory_limit_mb=memory_limit,
         deterministic=deterministic,
+        trust=trust,
         quiet=quiet,
         model=model,
         space=space,

@@ -93,6 +93,7 @@ class Settings:
         memory_limit_mb: Main memory that a worker may take beyond what it takes before its first trial, >= 500, of
             which TensorFlow's own threads and compiled code take some hundred; None for no limit.
         deterministic: Whether TensorFlow is to compute only what gives the same bits every time, on a GPU too.
+        trust: Whether a baseline from a URL of the user's own may be loaded: it is code.
         quiet: Print the result only.
         model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
@@ -124,6 +125,7 @@ class Settings:
     max_params: int | None = None
     memory_limit_mb: int | None = None
     deterministic: bool = False
+    trust: bool = False
     quiet: bool = False
     model: str | None = None
     space: Path | None = None

@@ -1,5 +1,6 @@
 """Files that are no readable archive, and archives that hold more than is needed."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,26 @@ def test_other_arrays_of_the_file_are_left_alone(tmp_path: Path) -> None:
     np.savez(path, x_train=np.zeros((2, 3)), y_train=np.arange(2), names=mixed_shapes())
 
     assert list(read_npz(path)) == ["x_train", "y_train"]
+
+
+def test_archive_that_expands_a_thousandfold_is_refused(tmp_path: Path) -> None:
+    """Zeros: 150 MB in a file of 150 kB. Nothing of it is expanded."""
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (150 * 2**20,)})
+        for _ in range(150):
+            member.write(bytes(2**20))
+    with zipfile.ZipFile(path, "a") as archive, archive.open("y_train.npy", "w") as member:
+        np.lib.format.write_array(member, np.arange(3))
+    with pytest.raises(DataError, match=r"bomb\.npz must expand to no more than 8 GB and 500 times its own size"):
+        read_npz(path)
+
+
+def test_array_that_claims_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
+    """numpy would make room for all of it first: here a terabyte."""
+    path = tmp_path / "claims.npz"
+    np.savez(path, y_train=np.arange(3))
+    with zipfile.ZipFile(path, "a") as archive, archive.open("x_train.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (2**40,)})
+    with pytest.raises(DataError, match=r"claims\.npz is damaged \(an array is shorter than it says\)"):
+        read_npz(path)

@@ -3,17 +3,21 @@
 arrays = read_npz(Path("flowers.npz"))   # {"x_train": ..., "y_train": ...}, perhaps x_test and y_test
 """
 
+import math
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuning.errors import DataError
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+# A data set stays in memory with its copies; a zip file can hold a thousand times what it takes on disk.
+_MAX_BYTES = 8 * 2**30
+_MAX_RATIO, _SMALL_BYTES = 500, 100 * 2**20
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -23,7 +27,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         path: an archive as written by `numpy.savez`; other arrays in it are left alone.
 
     Raises:
-        DataError: no such file, not an archive or a damaged one, arrays missing, or made of Python objects.
+        DataError: no such file, not an archive or a damaged one, arrays missing, made of Python objects, or larger
+            than 8 GB.
     """
     if not path.is_file():
         raise DataError(f"the data must be an .npz file, but there is no file {path}: check the path.")
@@ -34,9 +39,44 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         )
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {key: _member(archive, key) for key in _wanted_keys(archive.files)}
-    except _UNREADABLE as error:
+            keys = _wanted_keys(archive.files)
+            _check_expanded(path, archive.zip, [_file_of(archive.zip, key) for key in keys])
+            return {key: _member(archive, key) for key in keys}
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path.name} does not fit into memory ({error}): keep fewer examples of it.") from error
+    except Exception as error:  # whatever a damaged file brings zipfile, zlib and numpy to
         raise DataError(f"{path.name} is damaged ({error}): write or fetch it again.") from error
+
+
+def _check_expanded(path: Path, archive: zipfile.ZipFile, files: list[zipfile.ZipInfo]) -> None:
+    """Refuse what would fill the memory, before a byte of it is expanded."""
+    n_bytes = sum(file.file_size for file in files)
+    is_bomb = n_bytes > _SMALL_BYTES and n_bytes > _MAX_RATIO * path.stat().st_size
+    if n_bytes > _MAX_BYTES or is_bomb:
+        raise DataError(
+            f"{path.name} must expand to no more than {_MAX_BYTES / 2**30:g} GB and {_MAX_RATIO} times its own size, "
+            f"but its arrays take {n_bytes / 2**20:,.0f} MB: keep fewer examples of it."
+        )
+    for file in files:
+        with archive.open(file) as member:
+            _check_claim(path, member, file.file_size)
+
+
+def _check_claim(path: Path, member: IO[bytes], n_bytes: int) -> None:
+    """Refuse an array that says that it is larger than its file: room for all of it would be made first."""
+    version = np.lib.format.read_magic(member)
+    if version not in _HEADERS:
+        return  # numpy's own reader says what it thinks of it
+    shape, _, dtype = _HEADERS[version](member)
+    if math.prod(shape) * dtype.itemsize > n_bytes:
+        raise DataError(f"{path.name} is damaged (an array is shorter than it says): write or fetch it again.")
+
+
+def _file_of(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
+    name = f"{key}.npy"
+    return archive.getinfo(name if name in archive.namelist() else key)
 
 
 def _wanted_keys(keys: list[str]) -> list[str]:

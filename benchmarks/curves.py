@@ -40,6 +40,7 @@ from tuning.data.examples import Examples
 from tuning.engine.metrics import Predictions, paired_stderr
 from tuning.engine.plan import TrainingPlan, default_batch_size, default_ema_momentum
 from tuning.engine.programs import Programs
+from tuning.engine.task_criterion import CrossEntropyOfLogits
 
 COLUMNS = (
     "train_loss",
@@ -74,7 +75,7 @@ class Trainer:
         self._data = data
         train, self._val, self._test = (_resident(part) for part in (data.train, data.validation, data.test))
         self._sample = tuple(part[:_TRAIN_SAMPLE_SIZE] for part in train)
-        self._programs = Programs(*train)
+        self._programs = Programs(*train, CrossEntropyOfLogits())
         self._batch_size = default_batch_size(len(data.train))
 
     def train(self, params: Params, seed: int, n_epochs: int) -> Training:

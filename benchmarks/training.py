@@ -29,6 +29,7 @@ from models.mlp import InputFormat, build_mlp
 from tuning.engine.compilation import choose_compilation
 from tuning.engine.metrics import epoch_metrics
 from tuning.engine.program import Program
+from tuning.engine.task_criterion import CrossEntropyOfLogits
 
 _N_TRAIN = 50_000
 _SHAPES = ((128, 1), (512, 2), (1024, 3))  # units, layers
@@ -97,7 +98,9 @@ def engine_arm(case: Case, data: Data) -> tuple[Arm, Program]:
     """The engine as a search uses it, the moving average of the weights included."""
     model = case.build()
     compilation = choose_compilation(model, case.batch_size)
-    program = Program(model, tf.constant(data.x), tf.constant(data.y), case.batch_size, compilation)
+    program = Program(
+        model, tf.constant(data.x), tf.constant(data.y), case.batch_size, compilation, CrossEntropyOfLogits()
+    )
     program.reset(model)
     epochs, momentum = iter(range(1, 1_000)), 1 - case.batch_size / _N_TRAIN
     val = tf.constant(data.val_x), tf.constant(data.val_y)

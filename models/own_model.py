@@ -52,7 +52,10 @@ def logits_model(model: keras.Model, form: InputFormat) -> keras.Model:
         return model
     inputs = keras.Input(form.shape, dtype=form.dtype)
     outputs = _without_training(model)(_cast(inputs, model))
-    if not gives_logits(model):
+    if _gives_probabilities_of_yes(model):
+        tiny = keras.config.epsilon()
+        outputs = keras.ops.log(keras.ops.maximum(outputs, tiny)) - keras.ops.log(keras.ops.maximum(1 - outputs, tiny))
+    elif not gives_logits(model):
         outputs = keras.ops.log(keras.ops.maximum(outputs, keras.config.epsilon()))
     return keras.Model(inputs, outputs, name="logits")
 
@@ -77,6 +80,15 @@ def gives_logits(model: keras.Model) -> bool:
     if isinstance(loss, keras.losses.Loss) and "from_logits" in loss.get_config():
         return bool(loss.get_config()["from_logits"])
     return not _ends_in_softmax(model)
+
+
+def _gives_probabilities_of_yes(model: keras.Model) -> bool:
+    """Whether a compiled model's loss takes the outputs for probabilities, each of a yes or no of its own."""
+    if not model.compiled:
+        return False
+    loss: Any = keras.losses.get(model.loss) if isinstance(model.loss, str) else model.loss
+    is_object = isinstance(loss, keras.losses.BinaryCrossentropy)
+    return loss is keras.losses.binary_crossentropy or (is_object and not loss.get_config()["from_logits"])
 
 
 def takes_one_hot(model: keras.Model) -> bool:
@@ -120,5 +132,11 @@ def _check_outputs(model: keras.Model, form: InputFormat, n_outputs: int) -> Non
     if shape[1:] != (n_outputs,):
         raise UnfitModel(
             f"the model gives outputs of shape {shape[1:]}, but the data asks for ({n_outputs},): "
-            f"end it in a layer of {n_outputs} units"
+            f"end it in a layer of {n_outputs} units{_one_logit(shape[1:], n_outputs)}"
         )
+
+
+def _one_logit(given: tuple[int | None, ...], n_outputs: int) -> str:
+    return (
+        ", or name the task of one output for two classes by --task binary" if (given, n_outputs) == ((1,), 2) else ""
+    )

@@ -15,6 +15,6 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def command(name: str, option: str) -> list[str]:
-    """The words of the one command in a file of `docs/` that has an option."""
+    """The words of the one command in a file of `docs/` that has an option, or another word."""
     (found,) = (words for words in map(shlex.split, blocks(name, "console")) if option in words)
     return found

@@ -34,6 +34,7 @@ from tuning.opening import Search
 from tuning.result import RESULT_FILE
 from tuning.settings import Settings, check_writable
 from tuning.study import run_search
+from tuning.task import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class SearchResult:
         best_value: Its value of the objective.
         numbers: All of `result.json`: the compared models on the test set, why the search stopped, notes.
         text: The same as a table and sentences.
-        export_folder: Holds `model.keras` and a SavedModel: raw inputs in, probabilities out.
+        export_folder: Holds `model.keras` and a SavedModel: raw inputs in, probabilities or values out.
     """
 
     study: Study
@@ -59,7 +60,7 @@ class SearchResult:
     export_folder: Path
 
     def load_model(self) -> Any:  # noqa: ANN401 - a keras.Model
-        """The exported Keras model: raw inputs in, probabilities out."""
+        """The exported Keras model: raw inputs in, probabilities or values out."""
         import keras
 
         return keras.models.load_model(self.export_folder / "model.keras")
@@ -93,7 +94,7 @@ def search(
         name: What the data is called.
         quiet: Print nothing on the way.
         settings: Whatever else `tuning.settings.Settings` takes: `timeout_secs`, `max_epochs`, `seed`, `objective`,
-            `target`, `shrink`, `n_workers`, `batch_size`, `precision`, `baseline`, `storage`, `experiment`,
+            `task`, `target`, `shrink`, `n_workers`, `batch_size`, `precision`, `baseline`, `storage`, `experiment`,
             `tracking_uri`.
 
     Returns:
@@ -107,7 +108,7 @@ def search(
     checked = _settings(root, study, n_trials, quiet, settings)
     check_writable(root)
     processes.warm_up()
-    dataset = _dataset(data, name, checked.seed)
+    dataset = _dataset(data, name, checked)
     choice = _choice(build, space, _roles(roles or {}), dataset, root)
     return _result(run_search(checked, dataset, model=choice), checked)
 
@@ -120,10 +121,11 @@ def _settings(root: Path, study: str | None, n_trials: int, quiet: bool, others:
     return Settings(root, name, n_trials=n_trials, quiet=quiet, **others)
 
 
-def _dataset(data: Any, name: str, seed: int) -> Dataset:  # noqa: ANN401
+def _dataset(data: Any, name: str, settings: Settings) -> Dataset:  # noqa: ANN401
+    task = Task(settings.task) if settings.task else None
     if data is None or isinstance(data, str | Path):
-        return load_dataset(None if data is None else str(data), seed=seed, environ=os.environ)
-    return dataset_of(Source(name, "arrays handed over", lambda: arrays_of(data)), seed=seed)
+        return load_dataset(None if data is None else str(data), seed=settings.seed, environ=os.environ, task=task)
+    return dataset_of(Source(name, "arrays handed over", lambda: arrays_of(data)), seed=settings.seed, task=task)
 
 
 def _roles(roles: Mapping[str, Role | str | None]) -> dict[str, Role | None]:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from search_spaces import Value, shown
 from tuning.engine.metrics import EpochMetrics
-from tuning.evaluation import Evaluation
+from tuning.evaluation import AnyEvaluation
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
@@ -148,14 +148,14 @@ def comparison_table(result: SearchResult) -> Table:
     title = f"Test set of {result.data['name']}, opened {how_often} for this study"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
-    for header in ("accuracy %", "loss", "at T", "ECE", "at T", "weights", "ms 1/256"):
+    for header in (*(head for head, _ in result.tuned.evaluation.cells()), "weights", "ms 1/256"):
         table.add_column(header, justify="right", no_wrap=True)
     for model in result.models:
         table.add_row(*_row(model))
         if model.naive is not None:
             table.add_row("  read naively", *_numbers(model.naive.evaluation), "", "")
     n_examples = result.tuned.evaluation.n_examples
-    table.caption = f"{n_examples} examples, 95 % intervals (Wilson); loss in nats; T: temperature fitted on validation"
+    table.caption = f"{n_examples} examples, {result.tuned.evaluation.caption}"
     return table
 
 
@@ -165,20 +165,8 @@ def _row(model: ModelResult) -> list[str]:
     return [model.name, *_numbers(model.evaluation), weights, f"{first.median_ms:.1f}/{last.median_ms:.1f}"]
 
 
-def _numbers(evaluation: Evaluation) -> list[str]:
-    interval = evaluation.accuracy_interval
-    return [
-        f"{100 * evaluation.accuracy:.2f} ({100 * interval.low:.2f}-{100 * interval.high:.2f})",
-        _loss(evaluation.nll),
-        _loss(evaluation.nll_calibrated),
-        f"{evaluation.ece:.3f}",
-        f"{evaluation.ece_calibrated:.3f}",
-    ]
-
-
-def _loss(nats: float) -> str:
-    """As wide as any other one: of a loss above ten nobody needs four decimals."""
-    return f"{nats:.4f}" if nats < 10 else f"{nats:.4g}"
+def _numbers(evaluation: AnyEvaluation) -> list[str]:
+    return [text for _, text in evaluation.cells()]
 
 
 def result_text(result: SearchResult, exported: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,7 @@ from tuning.data import Dataset, load_dataset
 from tuning.errors import SettingsError, StudyError
 from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages, formats_of
 from tuning.export_options import DEFAULT_SEEDS, MAX_SEEDS, check_order
+from tuning.task import Task
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -124,7 +127,7 @@ def export(
     folder_name = (study if is_shipped else f"{study}-trial-{chosen.number}") + ("-final-fit" if n_seeds else "")
     target = (export_dir or root / "exports" / folder_name).absolute()
     check_target(target, force=force)
-    dataset = _dataset(data or found.user_attrs[DATA_ARGUMENT], fingerprint["seed"], fingerprint["data digest"], study)
+    dataset = _dataset(data or found.user_attrs[DATA_ARGUMENT], fingerprint, study)
 
     cli.import_tensorflow()
     from tuning.export_run import Order, run_export
@@ -134,9 +137,10 @@ def export(
     run_export(Chosen(found, chosen, dataset, study_dir(root, study)), target, order, root, click.echo)
 
 
-def _dataset(name: str, seed: int, digest: str, study: str) -> Dataset:
-    dataset = load_dataset(name, seed=seed, environ=os.environ)
-    if dataset.digest != digest:
+def _dataset(name: str, fingerprint: Mapping[str, Any], study: str) -> Dataset:
+    told = fingerprint.get("task")
+    dataset = load_dataset(name, seed=fingerprint["seed"], environ=os.environ, task=Task(told) if told else None)
+    if dataset.digest != fingerprint["data digest"]:
         raise StudyError(f"The study {study!r} was run on other data than {dataset.source}: name its data with --data.")
     return dataset
 

@@ -16,10 +16,11 @@ from optuna.study import Study
 
 from tuning.data import Dataset
 from tuning.data.split import examples_digest
-from tuning.evaluation import Evaluation, evaluate_model
-from tuning.evaluation.outcomes import PairedOutcomes, PerExample
+from tuning.evaluation import AnyEvaluation
+from tuning.evaluation.outcomes import PairedOutcomes, PerExample, outcomes_of
 from tuning.networks import Logits, keras_logits
 from tuning.result import MODELS, TUNED
+from tuning.scoring import scoring_for
 from tuning.study_store import N_TEST_OPENINGS
 
 _BOOTSTRAP_SEED = 0
@@ -36,7 +37,7 @@ class Reading:
         n_openings: How often the test set has been opened for this study, this time included.
     """
 
-    evaluation: Evaluation
+    evaluation: AnyEvaluation
     outcomes: PerExample
     sentences: tuple[str, ...]
     n_openings: int
@@ -75,27 +76,25 @@ def read_test(
     n_openings = int(study.user_attrs.get(N_TEST_OPENINGS, 0)) + 1
     study.set_user_attr(N_TEST_OPENINGS, n_openings)  # before it is opened: a kill must not hide an opening
     test, validation = dataset.test.open(), dataset.validation
-    logits = [keras_logits(model)(test.inputs) for model in models]
-    scores = [
-        evaluate_model(each, test.labels, validation_logits=val_logits, validation_labels=validation.labels)
-        for each in logits
-    ]
-    outcomes = PerExample.of(
-        logits[0], test.labels, temperature=scores[0].temperature, examples_sha256=examples_digest(test)
-    )
+    scoring = scoring_for(dataset)
+    val = scoring.scores(val_logits, validation.labels), validation.labels
+    on_test = [scoring.scores(keras_logits(model)(test.inputs), test.labels) for model in models]
+    scores = [scoring.evaluate(each, test.labels, *val) for each in on_test]
+    outcomes = outcomes_of(scoring, on_test[0], test.labels, scores[0].temperature, examples_digest(test))
     times = "once" if n_openings == 1 else f"{n_openings} times"
     own = f"this is its own single reading of the test set, by which nothing was chosen (opened {times} for this study)"
     sentences = (own, *_over_seeds(scores), *_against_finalists(outcomes, study_dir, names))
     return Reading(scores[0], outcomes, sentences, n_openings)
 
 
-def _over_seeds(scores: Sequence[Evaluation]) -> list[str]:
+def _over_seeds(scores: Sequence[AnyEvaluation]) -> list[str]:
     if len(scores) == 1:
         return []
-    accuracies, losses = sorted(100 * each.accuracy for each in scores), sorted(each.nll_calibrated for each in scores)
+    worst, *_, best = sorted(scores, key=lambda each: each.score)
+    losses = sorted(each.served_loss for each in scores)
     return [
-        f"over {len(scores)} seeds, of which the first is exported whatever it scores: accuracy {accuracies[0]:.2f} to "
-        f"{accuracies[-1]:.2f} %, loss at the temperature {losses[0]:.4f} to {losses[-1]:.4f}"
+        f"over {len(scores)} seeds, of which the first is exported whatever it scores: {best.score_name} "
+        f"{worst.short()} to {best.short()}, loss as served {losses[0]:.4f} to {losses[-1]:.4f}"
     ]
 
 

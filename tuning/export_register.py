@@ -17,6 +17,7 @@ from typing import Any, Self
 from optuna.study import Study
 
 from tuning.errors import SettingsError, StorageError, StudyError
+from tuning.evaluation.by_task import read_evaluation
 from tuning.export_reading import Score
 from tuning.export_study import Chosen, Fitted
 from tuning.mirror import PLACE, Place, open_mirror
@@ -100,8 +101,9 @@ class Registry:
 
 def _saved(chosen: Chosen, found: Fitted, score: Score, card: Path, folder: Path) -> str:
     """The model in MLflow's format, with what its answers to the test examples cost and its card beside it."""
-    dataset, graph = chosen.dataset, keras_graph(found.model).at(found.temperature)
-    model = save_model(graph, dataset.validation.inputs[:2], dataset.n_classes, folder / _KIND)
+    dataset = chosen.dataset
+    graph = keras_graph(found.model, dataset.task).at(found.temperature)
+    model = save_model(graph, dataset.validation.inputs[:2], dataset.n_outputs, folder / _KIND)
     if score.outcomes is not None:
         score.outcomes.save(model)
     shutil.copy(card, model / MODEL_CARD)
@@ -111,15 +113,13 @@ def _saved(chosen: Chosen, found: Fitted, score: Score, card: Path, folder: Path
 def _run(chosen: Chosen, found: Fitted, evaluation: Mapping[str, Any], name: str, model: str) -> Run:
     trial, now_ms = chosen.trial, time.time_ns() // 1_000_000
     of = f"trial-{trial.number}" if found.final is None else f"final-fit-of-trial-{trial.number}"
-    interval = evaluation["accuracy_interval"]
+    numbers = read_evaluation(evaluation)
     metrics = {f"test_{name}": value for name, value in evaluation.items() if isinstance(value, float | int)}
     what = f"trial {trial.number} of {chosen.study.study_name}"
     fit = "" if found.final is None else ", fitted once more on train and validation examples together"
     note = (
-        f"### exported-{of}\n\nThe model of {what}{fit}. Test set ({evaluation['n_examples']} examples): accuracy "
-        f"{100 * evaluation['accuracy']:.2f} % (95 % interval {100 * interval['low']:.2f} to "
-        f"{100 * interval['high']:.2f}), cross-entropy {evaluation['nll']:.4f}, at its temperature "
-        f"{evaluation['nll_calibrated']:.4f}. Its model card is among its files: `{MODEL_CARD}`."
+        f"### exported-{of}\n\nThe model of {what}{fit}. Test set ({numbers.n_examples} examples): {numbers.text()}. "
+        f"Its model card is among its files: `{MODEL_CARD}`."
     )
     return Run(
         key=f"{_KIND}-{now_ms}",

@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from scipy.special import softmax
 
 from tuning.argument import Step
 from tuning.data import Dataset, Examples
-from tuning.errors import ExportError
-from tuning.evaluation.calibration import fit_temperature
+from tuning.errors import ExportError, SettingsError
+from tuning.evaluation.serving import served, temperature_of
 from tuning.export_formats import Format
 from tuning.export_reading import Reading
-from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE, written_aside
+from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES, written_aside
 from tuning.exporting import serving_model, write_files
 from tuning.final_fit import FinalFit, final_fit
 from tuning.likeness import Likeness, likeness_of
@@ -31,9 +30,10 @@ from tuning.own_model import family_of
 from tuning.pool import share_of_cores
 from tuning.read_back import read_back
 from tuning.result import RESULT_FILE, data_facts, write_json
-from tuning.round_trip import RoundTrip, check, differences, n_right
+from tuning.round_trip import Decide, RoundTrip, check, decision_of, differences, score
 from tuning.study_model import model_of
 from tuning.study_store import FINGERPRINT
+from tuning.task import Task
 from tuning.weights import WeightStore
 
 
@@ -52,8 +52,8 @@ class Fitted:
     """What is exported.
 
     Args:
-        model: From raw inputs to logits.
-        temperature: Fitted on the validation examples, with weights that have not seen them.
+        model: From raw inputs to logits, or to values.
+        temperature: Fitted on the validation examples (1 for values), with weights that have not seen them.
         val_logits: What those weights give there, shape (n, classes).
         final: The final fit that the model is of; None for the trial's own weights.
     """
@@ -85,11 +85,13 @@ class Scored:
         serving: From raw inputs to what the files are to give.
         outputs: What the scored model gives on the validation examples, shape (n, classes).
         validation: These examples.
+        decide: How outputs are read.
     """
 
     serving: keras.Model
     outputs: NDArray[np.floating]
     validation: Examples
+    decide: Decide
 
 
 def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) -> Fitted:
@@ -110,7 +112,7 @@ def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) ->
     family, weights = family_of(choice), WeightStore(chosen.study_dir / "weights")
     model = kept_model(family, dataset, trial.params, weights, trial.number).logits
     logits = keras_logits(model)(dataset.validation.inputs)
-    temperature = fit_temperature(logits, dataset.validation.labels)
+    temperature = temperature_of(logits, dataset.validation.labels, dataset.task)
     if n_seeds is None:
         return Fitted(model, temperature, logits)
     final = final_fit(family, dataset, trial, chosen.study.user_attrs[FINGERPRINT], n_seeds, say)
@@ -134,7 +136,8 @@ def write_export(
     Raises:
         ExportError: If a file is not what was scored, or the folder cannot be written.
     """
-    dataset, scored = chosen.dataset, _scored(found, chosen.dataset.validation, logits=wanted.logits)
+    dataset, outputs = chosen.dataset, _outputs(chosen.dataset.task, logits=wanted.logits)
+    scored = _scored(found, dataset, logits=wanted.logits)
     about = recorded(chosen)
     mark = {
         "study": about["study"],
@@ -142,7 +145,8 @@ def write_export(
         "params": chosen.trial.params,
         "data_sha256": dataset.digest,
         TEMPERATURE: found.temperature,
-        OUTPUTS: LOGITS if wanted.logits else PROBABILITIES,
+        TASK: dataset.task,
+        OUTPUTS: outputs,
     }
     with written_aside(folder) as aside:
         write_files(scored.serving, wanted.formats, aside)
@@ -182,19 +186,31 @@ def _read_and_fitted(found: Fitted, reading: Reading | None) -> Mapping[str, Any
     return facts if reading is None else {**facts, "test": reading.facts()}
 
 
-def _scored(found: Fitted, validation: Examples, *, logits: bool) -> Scored:
-    outputs = keras_logits(found.model)(validation.inputs)
+def _outputs(task: Task, *, logits: bool) -> str:
+    """What the files give.
+
+    Raises:
+        SettingsError: If logits are wanted of a model of values.
+    """
+    if task is Task.REGRESSION and logits:
+        raise SettingsError("`--logits` is for models of classes or labels, and this one gives values: leave it out.")
+    return VALUES if task is Task.REGRESSION else LOGITS if logits else PROBABILITIES
+
+
+def _scored(found: Fitted, dataset: Dataset, *, logits: bool) -> Scored:
+    task, validation = dataset.task, dataset.validation
+    outputs, decide = keras_logits(found.model)(validation.inputs), decision_of(task, are_logits=logits)
     if logits:
-        return Scored(serving_model(found.model, None), outputs, validation)
-    probabilities = softmax(outputs.astype(np.float64) / found.temperature, axis=1)
-    return Scored(serving_model(found.model, found.temperature), probabilities, validation)
+        return Scored(serving_model(found.model, None, task), outputs, validation, decide)
+    wanted = served(outputs, found.temperature, task)
+    return Scored(serving_model(found.model, found.temperature, task), wanted, validation, decide)
 
 
 def _round_trip(format: Format, folder: Path, scored: Scored) -> RoundTrip:
     path, labels, n_threads = folder / format.file, scored.validation.labels, share_of_cores(1)
     back = read_back(format, path, scored.validation.inputs, n_threads)
-    check(format, back.outputs, scored.outputs, labels)
-    difference, n_changed = differences(back.outputs, scored.outputs)
+    check(format, back.outputs, scored.outputs, labels, scored.decide)
+    difference, n_changed = differences(back.outputs, scored.outputs, scored.decide)
     return RoundTrip(
         format=format.name,
         file=format.file,
@@ -203,8 +219,8 @@ def _round_trip(format: Format, folder: Path, scored: Scored) -> RoundTrip:
         max_difference=difference,
         n_changed=n_changed,
         n_checked=len(labels),
-        accuracy=n_right(back.outputs, labels) / len(labels),
-        scored_accuracy=n_right(scored.outputs, labels) / len(labels),
+        accuracy=score(back.outputs, labels, scored.decide),
+        scored_accuracy=score(scored.outputs, labels, scored.decide),
         latency=back.latency,
         n_threads=n_threads,
     )

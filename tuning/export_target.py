@@ -14,7 +14,8 @@ from tuning.errors import ExportError
 MARK = "overfit-backoff.json"  # tells our own exports from a folder that is somebody else's
 TEMPERATURE = "temperature"  # a key in it: divides the logits, fitted on the study's validation examples
 OUTPUTS = "outputs"  # a key in it: what the files give
-PROBABILITIES, LOGITS = "probabilities", "logits"
+PROBABILITIES, LOGITS, VALUES = "probabilities", "logits", "values"
+TASK = "task"  # a key in it: a word of `Task`; an export without it has one class of several an example
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tuning.errors import ExportError, SettingsError
-from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TEMPERATURE
+from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
 from tuning.likeness import Likeness
+from tuning.task import Task
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,9 +51,15 @@ class ExportedModel:
         try:
             about = json.loads((folder / MARK).read_text(encoding="utf-8"))
             temperature = float(about.get(TEMPERATURE, 1.0))
-            outputs = (PROBABILITIES, LOGITS).index(about[OUTPUTS])
+            outputs = (PROBABILITIES, LOGITS, VALUES).index(about[OUTPUTS])
+            task = Task(about.get(TASK, Task.MULTICLASS))
         except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise ExportError(f"{folder / MARK} is damaged ({error}): export the model again.") from error
+        if task is not Task.MULTICLASS:
+            raise ExportError(
+                f"The model must tell one of several classes, but {folder.name} was tuned for the task {task}: load "
+                "its model.keras with keras.models.load_model, which takes raw inputs."
+            )
         import keras
 
         try:

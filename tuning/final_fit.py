@@ -21,9 +21,11 @@ from models.family import Family
 from tuning.data import Dataset
 from tuning.engine.plan import default_batch_size
 from tuning.engine.stopping import StopRule
+from tuning.engine.task_criterion import criterion_of
 from tuning.engine.training import Diverged, Engine, TrainingPlan
 from tuning.errors import ExportError
 from tuning.trial_run import input_format
+from tuning.units import in_target_units
 
 _N_WATCHED = 1_000  # examples measured after every epoch: only whether the numbers are finite matters
 
@@ -81,7 +83,8 @@ def final_fit(
     train, validation = dataset.train, dataset.validation
     inputs = np.concatenate([train.inputs, validation.inputs])
     labels = np.concatenate([train.labels, validation.labels])
-    engine = Engine(inputs, labels, validation.inputs[:_N_WATCHED], validation.labels[:_N_WATCHED])
+    watched = validation.inputs[:_N_WATCHED], validation.labels[:_N_WATCHED]
+    engine = Engine(inputs, labels, *watched, criterion_of(dataset))
     n_epochs = int(trial.user_attrs["best_epoch"])
     seeds = tuple(int(fingerprint["seed"]) + i for i in range(n_seeds))
     models, form = [], input_format(dataset)
@@ -96,7 +99,8 @@ def final_fit(
             precision=fingerprint.get("precision") or "auto",
             restore_best_weights=False,
         )
-        models.append(_trained(engine, family.build(trial.params, form, dataset.n_outputs, seed), plan))
+        model = in_target_units(family.build(trial.params, form, dataset.n_outputs, seed), dataset)
+        models.append(_trained(engine, model, plan))
         say(f"final fit {i + 1} of {n_seeds}: seed {seed}, {n_epochs} epochs of {len(labels)} examples")
     return FinalFit(tuple(models), seeds, n_epochs, len(labels), time.monotonic() - begun)
 

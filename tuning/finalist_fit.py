@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tuning.engine.metrics import EpochMetrics, value_stderr
-from tuning.evaluation.calibration import calibrated_nll
-from tuning.evaluation.metrics import correct_per_example, nll_per_example
+from tuning.engine.metrics import EpochMetrics, Predictions, value_stderr
+from tuning.evaluation.by_task import Scoring
+from tuning.task import Task
 
-Logits = NDArray[np.float32]
-Labels = NDArray[np.int64]
+Scores = NDArray[Any]
+Labels = NDArray[Any]
 
 
-def fit_metrics(train: tuple[Logits, Labels], val: tuple[Logits, Labels], metric: str) -> dict[str, float]:
+def fit_metrics(
+    train: tuple[Scores, Labels], val: tuple[Scores, Labels], metric: str, scoring: Scoring, task: Task
+) -> dict[str, float]:
     """The metrics of a model's fit, under the names that trials log.
 
     Args:
-        train: Logits and labels of the train examples on which trials are measured.
-        val: Logits and labels of the validation examples.
+        train: Scores and labels of the train examples on which trials are measured.
+        val: Scores and labels of the validation examples.
         metric: The field of `EpochMetrics` that the search minimised, for `value_stderr`.
+        scoring: Of the task.
+        task: What the model learned.
     """
-    val_losses = nll_per_example(*val)
+    on_train, on_val = (Predictions(each[0], scoring.losses(*each), scoring.errors(*each)) for each in (train, val))
     found = EpochMetrics(
-        train_loss=float(nll_per_example(*train).mean()),
-        train_error=_error(*train),
-        val_loss=float(val_losses.mean()),
-        val_error=_error(*val),
-        val_calibrated_loss=calibrated_nll(*val),
-        val_loss_sd=float(val_losses.std()),
+        train_loss=on_train.loss,
+        train_error=on_train.error,
+        val_loss=on_val.loss,
+        val_error=on_val.error,
+        val_calibrated_loss=scoring.calibrated_loss(*val),
+        val_loss_sd=on_val.loss_sd,
+        val_error_sd=on_val.error_sd,
     )
     return {
-        **{f"best_{name}": value for name, value in asdict(found).items() if name != "val_loss_sd"},
-        "best_val_accuracy": 1.0 - found.val_error,
+        **{f"best_{name}": value for name, value in asdict(found).items() if not name.endswith("_sd")},
+        f"best_val_{task.score}": 1.0 - found.val_error,
         "generalization_gap": found.val_loss - found.train_loss,
-        "value_stderr": value_stderr(found, metric, len(val_losses)),
+        "value_stderr": value_stderr(found, metric, len(on_val.losses)),
     }
-
-
-def _error(logits: Logits, labels: Labels) -> float:
-    return 1.0 - float(correct_per_example(logits, labels).mean())

@@ -1,4 +1,4 @@
-"""The models that are compared: each from raw inputs to logits, and in the form in which it is saved."""
+"""The models that are compared: each from raw inputs to logits or values, and in the form in which it is saved."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ from tuning.engine.stopping import StopRule
 from tuning.engine.training import Engine, TrainingPlan
 from tuning.networks import KeptModel, Logits, keras_logits
 from tuning.result import BASELINE, HAND_MADE, TUNED
+from tuning.task import Task
 from tuning.tracking_files import Graph, keras_graph, scaled_graph
 from tuning.trial_run import TrialRunner, input_format
+from tuning.units import in_target_units
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A model ready to be scored on any raw inputs of the data set."""
+    """A model ready to be scored on any raw inputs of the data set.
+
+    `outputs` gives logits of classes or labels, or the values of a regression, shape (n, outputs).
+    """
 
     name: str
     kind: str
-    logits: Callable[[NDArray[Any]], Logits]
+    outputs: Callable[[NDArray[Any]], Logits]
     n_params: int
     train_secs: float = 0.0
     note: str = ""
@@ -44,9 +49,11 @@ class Finalist:
     reading: BaselineReading | None = None  # of a pretrained model
 
 
-def tuned_finalist(model: KeptModel, params: Mapping[str, Value], train_secs: float) -> Finalist:
+def tuned_finalist(
+    model: KeptModel, params: Mapping[str, Value], train_secs: float, task: Task = Task.MULTICLASS
+) -> Finalist:
     """The best trial's model, with the weights that were scored."""
-    return keras_finalist("tuned", TUNED, model, train_secs, params=params)
+    return keras_finalist("tuned", TUNED, model, train_secs, params=params, task=task)
 
 
 def start_finalist(runner: TrialRunner) -> Finalist:
@@ -55,19 +62,20 @@ def start_finalist(runner: TrialRunner) -> Finalist:
     trained = runner.train(params, seed)
     model = KeptModel(trained.model, logits_model(trained.model, input_format(runner.data)))
     note = "the configuration from which the search started, trained once more"
-    finalist = keras_finalist("start", HAND_MADE, model, trained.train_secs, note, params)
+    finalist = keras_finalist("start", HAND_MADE, model, trained.train_secs, note, params, runner.data.task)
     return replace(finalist, best_epoch=trained.best_epoch)
 
 
 def hand_made_finalist(engine: Engine, dataset: TrainingData, seed: int) -> Finalist:
     """Train the hand-made model as a practitioner would: Adam's defaults, batch 32, five epochs, no tuning."""
-    model = build_hand_made(input_format(dataset), dataset.n_classes, seed)
+    model = in_target_units(build_hand_made(input_format(dataset), dataset.n_outputs, seed), dataset)
     all_epochs = StopRule(patience=N_EPOCHS, min_epochs=N_EPOCHS)
     plan = TrainingPlan(LEARNING_RATE, seed, N_EPOCHS, batch_size=BATCH_SIZE, ema_momentum=0.0, stop=all_epochs)
     trained = engine.train(model, plan)
     note = f"best of {N_EPOCHS} epochs by validation loss"
     params = {**PARAMS, "learning_rate": LEARNING_RATE, "seed": seed}
-    finalist = keras_finalist("hand-made", HAND_MADE, KeptModel(model, model), trained.train_secs, note, params)
+    kept = KeptModel(model, model)
+    finalist = keras_finalist("hand-made", HAND_MADE, kept, trained.train_secs, note, params, dataset.task)
     return replace(finalist, best_epoch=trained.best_epoch)
 
 
@@ -78,10 +86,11 @@ def keras_finalist(
     train_secs: float,
     note: str = "",
     params: Mapping[str, Value] | None = None,
+    task: Task = Task.MULTICLASS,
 ) -> Finalist:
     """A trained Keras model."""
-    logits, graph, network = keras_logits(model.logits), keras_graph(model.logits), model.network
-    return Finalist(name, kind, logits, network.count_params(), train_secs, note, params, network, graph)
+    outputs, graph, network = keras_logits(model.logits), keras_graph(model.logits, task), model.network
+    return Finalist(name, kind, outputs, network.count_params(), train_secs, note, params, network, graph)
 
 
 def baseline_finalist(baseline: PretrainedBaseline, data: TrainingData, seed: int = 0) -> Finalist:

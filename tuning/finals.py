@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from models.pretrained import BaselineError
@@ -21,16 +20,13 @@ from tuning.classifier_view import ClassifierView
 from tuning.data import Examples, TrainingData
 from tuning.data.split import examples_digest
 from tuning.engine.metrics import train_sample
+from tuning.engine.task_criterion import criterion_of
 from tuning.engine.training import Engine
 from tuning.evaluation import (
-    PairedTest,
-    compare_paired,
-    evaluate_model,
-    loss_report,
+    AnyPaired,
     measure_latency,
-    selection_optimism,
 )
-from tuning.evaluation.outcomes import PerExample
+from tuning.evaluation.outcomes import outcomes_of
 from tuning.export_target import TEMPERATURE
 from tuning.exporting import export_model
 from tuning.finalist_fit import fit_metrics
@@ -39,15 +35,20 @@ from tuning.likeness import Likeness, likeness_of
 from tuning.model_choice import ModelChoice
 from tuning.model_pictures import DrawnModel, draw_models
 from tuning.naive_reading import naive_reading
-from tuning.networks import Logits, kept_model
+from tuning.networks import kept_model
 from tuning.own_model import family_of
 from tuning.parts_report import parts_report
-from tuning.pictures.scored import Scored
+from tuning.pictures.scored import drawn_scores
 from tuning.result import MODELS, Comparison, ModelResult
+from tuning.scoring import scoring_for
 from tuning.settings import PICTURES, Settings
+from tuning.task import Task
 from tuning.tracking_files import save_models
 from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
+
+Scores = NDArray[Any]
+Labels = NDArray[Any]
 
 _BOOTSTRAP_SEED = 0
 
@@ -83,39 +84,43 @@ def compare_and_export(
     """
     family = family_of(choice)
     model = kept_model(family, data, params, WeightStore(weights), trial)
-    engine = Engine(data.train.inputs, data.train.labels, data.validation.inputs, data.validation.labels)
     rivals, notes = _rivals(baseline, data)
-    runner = TrialRunner(data, engine, settings, WeightStore(weights), family)
-    plain, why_none = _plain(choice, runner)
-    tuned = tuned_finalist(model, params, train_secs)
+    plain, why_none = _plain(choice, TrialRunner(data, _engine(data), settings, WeightStore(weights), family))
+    tuned = tuned_finalist(model, params, train_secs, data.task)
     finalists = [*rivals, *plain, tuned]
-    models, paired, test_logits = compare(finalists, data, test, settings.goal.metric)
+    models, paired, test_scores = compare(finalists, data, test, settings.goal.metric)
     graphs = {
         each.kind: each.graph and each.graph.at(result.evaluation.temperature)
         for each, result in zip(finalists, models, strict=True)
     }
-    save_models(graphs, data.validation.inputs[:2], data.n_classes, settings.study_dir / MODELS)
-    _keep_outcomes(models, test_logits, test, settings.study_dir / MODELS)
-    draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_logits, test.labels))
+    save_models(graphs, data.validation.inputs[:2], data.n_outputs, settings.study_dir / MODELS)
+    _keep_outcomes(models, test_scores, test, data, settings.study_dir / MODELS)
+    draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_scores, test.labels, data.task))
     about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
     inputs, likeness = data.validation.inputs[:1000], _likeness(data, rivals, baseline)
     if likeness is not None:
         likeness.save(settings.study_dir)  # for `tuning.export`, which does not load the baseline again
-    exported = export_model(model.logits, settings.export_folder, inputs, about, likeness)
-    val_logits = tuned.logits(data.validation.inputs)
-    scored = (val_logits, data.validation.labels, test_logits[-1], test.labels)
-    optimism = selection_optimism(*scored, seed=_BOOTSTRAP_SEED)
-    parts, why_not = parts_report(rivals[0].name, rivals[0].logits, data, test, likeness) if rivals else (None, ())
+    exported = export_model(model.logits, settings.export_folder, inputs, about, likeness, data.task)
+    val = _scores(tuned, data.validation, data)
+    optimism = scoring_for(data).optimism(val, (test_scores[-1], test.labels), _BOOTSTRAP_SEED)
+    parts, why_not = parts_report(rivals[0].name, rivals[0].outputs, data, test, likeness) if rivals else (None, ())
     return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_none, *why_not))
 
 
-def _keep_outcomes(models: Sequence[ModelResult], test_logits: Sequence[Logits], test: Examples, folder: Path) -> None:
+def _engine(data: TrainingData) -> Engine:
+    train, validation = data.train, data.validation
+    return Engine(train.inputs, train.labels, validation.inputs, validation.labels, criterion_of(data))
+
+
+def _keep_outcomes(
+    models: Sequence[ModelResult], scores: Sequence[Scores], test: Examples, data: TrainingData, folder: Path
+) -> None:
     """Keep what each model's answers to the test examples cost, beside its files: later models are compared with it."""
-    digest = examples_digest(test)
-    for model, logits in zip(models, test_logits, strict=True):
-        kept = PerExample.of(logits, test.labels, temperature=model.evaluation.temperature, examples_sha256=digest)
+    digest, scoring = examples_digest(test), scoring_for(data)
+    for model, mine in zip(models, scores, strict=True):
         if (folder / model.kind).is_dir():
+            kept = outcomes_of(scoring, mine, test.labels, model.evaluation.temperature, digest)
             kept.save(folder / model.kind)
 
 
@@ -127,6 +132,11 @@ def _rivals(baseline: BaselineFacts | None, data: TrainingData) -> tuple[list[Fi
         return [baseline_finalist(load(baseline), data, _BOOTSTRAP_SEED)], ()
     except BaselineError as error:
         return [], (f"no pretrained baseline: {error}",)
+
+
+def _scores(finalist: Finalist, part: Examples, data: TrainingData) -> tuple[Scores, Labels]:
+    """A model's scores of the examples, with their labels."""
+    return scoring_for(data).scores(finalist.outputs(part.inputs), part.labels), part.labels
 
 
 def _plain(choice: ModelChoice, runner: TrialRunner) -> tuple[list[Finalist], tuple[str, ...]]:
@@ -150,8 +160,8 @@ def _likeness(data: TrainingData, rivals: list[Finalist], baseline: BaselineFact
 
 def compare(
     finalists: list[Finalist], data: TrainingData, test: Examples, metric: str = "val_loss"
-) -> tuple[list[ModelResult], dict[str, PairedTest], list[Logits]]:
-    """Score every finalist on the test part, and compare the last one with each other one; with the test logits.
+) -> tuple[list[ModelResult], dict[str, AnyPaired], list[Scores]]:
+    """Score every finalist on the test part, and compare the last one with each other one; with the test scores.
 
     Args:
         finalists: The models.
@@ -159,63 +169,56 @@ def compare(
         test: The opened test part.
         metric: The field of `EpochMetrics` that the search minimised.
     """
-    val_logits = [finalist.logits(data.validation.inputs) for finalist in finalists]
-    test_logits = [finalist.logits(test.inputs) for finalist in finalists]
-    results = [
-        _score(finalist, logits, val, data, test, metric)
-        for finalist, logits, val in zip(finalists, test_logits, val_logits, strict=True)
-    ]
-    tuned = results[-1].evaluation
+    scores = [_scores(finalist, test, data)[0] for finalist in finalists]
+    results = [_score(each, mine, data, test, metric) for each, mine in zip(finalists, scores, strict=True)]
+    scoring, tuned = scoring_for(data), results[-1].evaluation
     paired = {
-        other.name: compare_paired(
-            test_logits[-1],
-            logits,
+        other.name: scoring.compare(
+            scores[-1],
+            mine,
             test.labels,
-            model_temperature=tuned.temperature,
-            baseline_temperature=other.evaluation.temperature,
+            temperatures=(tuned.temperature, other.evaluation.temperature),
             seed=_BOOTSTRAP_SEED,
         )
-        for other, logits in zip(results[:-1], test_logits[:-1], strict=True)
+        for other, mine in zip(results[:-1], scores[:-1], strict=True)
     }
-    return results, paired, test_logits
+    return results, paired, scores
 
 
 def _drawn(
-    finalists: list[Finalist], results: list[ModelResult], test_logits: list[Logits], labels: NDArray[np.int64]
+    finalists: list[Finalist], results: list[ModelResult], scores: list[Scores], labels: Labels, task: Task
 ) -> list[DrawnModel]:
     """The finalists as they are drawn."""
+    temperatures = [result.evaluation.temperature for result in results]
     return [
-        DrawnModel(each.name, Scored(logits, labels, result.evaluation.temperature), each.n_params, each.network)
-        for each, result, logits in zip(finalists, results, test_logits, strict=True)
+        DrawnModel(each.name, drawn_scores(mine, labels, temperature, task), each.n_params, each.network)
+        for each, temperature, mine in zip(finalists, temperatures, scores, strict=True)
     ]
 
 
-def _score(
-    finalist: Finalist, logits: Logits, val_logits: Logits, data: TrainingData, test: Examples, metric: str
-) -> ModelResult:
-    labels, val_labels, reading = test.labels, data.validation.labels, finalist.reading
-    evaluate = partial(evaluate_model, validation_logits=val_logits, validation_labels=val_labels)
-    evaluation = evaluate(logits, labels)
+def _score(finalist: Finalist, scores: Scores, data: TrainingData, test: Examples, metric: str) -> ModelResult:
+    scoring, reading = scoring_for(data), finalist.reading
+    val = _scores(finalist, data.validation, data)
+    evaluation = scoring.evaluate(scores, test.labels, *val)
     return ModelResult(
         name=finalist.name,
         kind=finalist.kind,
         evaluation=evaluation,
-        validation=evaluate(val_logits, val_labels),
+        validation=scoring.evaluate(*val, *val),
         n_params=finalist.n_params,
-        latency=measure_latency(finalist.logits, test.inputs),
+        latency=measure_latency(finalist.outputs, test.inputs),
         train_secs=finalist.train_secs,
         note=finalist.note,
         params=dict(finalist.params or {}),
-        fit=_fit(finalist, val_logits, data, metric),
-        loss_report=loss_report(logits, labels, fitted_on=(val_logits, val_labels), seed=_BOOTSTRAP_SEED),
+        fit=_fit(finalist, val, data, metric),
+        loss_report=scoring.report(scores, test.labels, val, _BOOTSTRAP_SEED),
         may_have_seen=finalist.may_have_seen,
         sweep=None if reading is None else reading.sweep,
-        naive=naive_reading(reading, data, test, logits, evaluation.temperature, _BOOTSTRAP_SEED) if reading else None,
+        naive=naive_reading(reading, data, test, scores, evaluation.temperature, _BOOTSTRAP_SEED) if reading else None,
     )
 
 
-def _fit(finalist: Finalist, val_logits: Logits, data: TrainingData, metric: str) -> dict[str, float]:
+def _fit(finalist: Finalist, val: tuple[Scores, Labels], data: TrainingData, metric: str) -> dict[str, float]:
     """What a trial measures at its best epoch, on the train examples on which trials are measured."""
-    sample = data.train.take(train_sample(len(data.train)))
-    train, val = (finalist.logits(sample.inputs), sample.labels), (val_logits, data.validation.labels)
-    return {"best_epoch": finalist.best_epoch, **fit_metrics(train, val, metric)}
+    train = _scores(finalist, data.train.take(train_sample(len(data.train))), data)
+    return {"best_epoch": finalist.best_epoch, **fit_metrics(train, val, metric, scoring_for(data), data.task)}

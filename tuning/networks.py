@@ -16,6 +16,7 @@ from models.own_model import logits_model
 from search_spaces import Value
 from tuning.data import Dataset, TrainingData
 from tuning.trial_run import input_format
+from tuning.units import in_target_units
 from tuning.weights import WeightStore
 
 Logits = NDArray[np.floating]
@@ -39,7 +40,7 @@ class KeptModel:
 
     Args:
         network: As it was built and trained.
-        logits: The same from raw inputs to logits.
+        logits: The same from raw inputs to logits, or to values.
     """
 
     network: keras.Model
@@ -55,6 +56,7 @@ def kept_model(
         ExportError: If its weights were not kept.
     """
     form = input_format(data)
-    network = family.build(params, form, data.n_outputs, 0)  # the seed of weights that are replaced at once
+    seed = 0  # of weights that are replaced at once
+    network = in_target_units(family.build(params, form, data.n_outputs, seed), data)
     weights.load(number, network)
     return KeptModel(network, logits_model(network, form))

@@ -16,7 +16,7 @@ from tuning.export_target import check_target
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.model_choice import ModelChoice, choose_model, roles_of
 from tuning.sampler import OverfitBackoffSampler
-from tuning.settings import Settings
+from tuning.settings import Settings, check_objective
 from tuning.study_model import keep_model
 from tuning.study_store import (
     DATA_ARGUMENT,
@@ -68,6 +68,7 @@ def open_search(
     Raises:
         SearchError: Before anything is written.
     """
+    check_objective(settings.goal, dataset.task)
     baseline.check_trust(settings.baseline, is_trusted=settings.trust)
     check_target(settings.export_folder)
     model = model or _chosen_model(settings, dataset, context)
@@ -137,6 +138,7 @@ def _fingerprint(settings: Settings, dataset: Dataset, model: ModelChoice) -> di
         "model": model.reference if model.is_own else None,
         "batch size": settings.batch_size,
         "precision": None if settings.precision == "auto" else settings.precision,
+        "task": settings.task,
     }
 
 

@@ -11,7 +11,17 @@ from typing import Any
 from search_spaces import Value
 from tuning.baseline_sweep import ScalingSweep
 from tuning.data import Dataset
-from tuning.evaluation import Evaluation, Latency, LossReport, PairedTest, PartsReport, SelectionOptimism
+from tuning.evaluation import (
+    AnyEvaluation,
+    AnyOptimism,
+    AnyPaired,
+    AnyReport,
+    Evaluation,
+    Latency,
+    LossReport,
+    PairedTest,
+    PartsReport,
+)
 from tuning.export_target import Exported
 from tuning.repeats import SeedSpread
 
@@ -75,15 +85,15 @@ class ModelResult:
 
     name: str
     kind: str
-    evaluation: Evaluation
-    validation: Evaluation
+    evaluation: AnyEvaluation
+    validation: AnyEvaluation
     n_params: int
     latency: tuple[Latency, ...]
     train_secs: float
     note: str
     params: Mapping[str, Value]
     fit: Mapping[str, float]
-    loss_report: LossReport
+    loss_report: AnyReport
     may_have_seen: str = ""
     sweep: ScalingSweep | None = None
     naive: NaiveReading | None = None
@@ -111,9 +121,9 @@ class Comparison:
     """
 
     models: tuple[ModelResult, ...]
-    paired: Mapping[str, PairedTest]
+    paired: Mapping[str, AnyPaired]
     exported: Exported
-    optimism: SelectionOptimism
+    optimism: AnyOptimism
     parts: PartsReport | None = None
     notes: tuple[str, ...] = ()
 
@@ -146,13 +156,13 @@ class SearchResult:
     best_value: float
     stop_reason: str
     models: tuple[ModelResult, ...]
-    paired: Mapping[str, PairedTest]
+    paired: Mapping[str, AnyPaired]
     n_trials: int
     n_test_openings: int
     data: Mapping[str, Any]
     notes: tuple[str, ...]
     elapsed_secs: float
-    optimism: SelectionOptimism
+    optimism: AnyOptimism
     spread: SeedSpread | None = None
     parts: PartsReport | None = None
 

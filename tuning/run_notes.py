@@ -47,16 +47,14 @@ def trial_note(trial: FrozenTrial, base: FrozenTrial | None, goal: Objective) ->
 
 def model_note(model: ModelResult, result: SearchResult) -> str:
     """What a compared model is, how good on the test set, how it differs from the tuned one, and its loss."""
-    numbers, interval = model.evaluation, model.evaluation.accuracy_interval
+    numbers = model.evaluation
     tuned = f"The **tuned model**: trial {result.best_trial}, with the weights of its best epoch."
     paired = result.paired.get(model.name)
     sentences = [paired.sentence("the tuned model", model.name)] if paired else result.sentences()
     lines = [
         f"### {model.name}",
         _WHAT.get(model.kind, tuned),
-        f"**Test set** ({numbers.n_examples} examples): accuracy {100 * numbers.accuracy:.2f} % (95 % interval "
-        f"{100 * interval.low:.2f} to {100 * interval.high:.2f}), cross-entropy {numbers.nll:.4f}, "
-        f"at its best temperature {numbers.nll_calibrated:.4f}, expected calibration error {numbers.ece:.4f}.",
+        f"**Test set** ({numbers.n_examples} examples): {numbers.text()}.",
         *(f"**Is the difference real?** {sentence}." for sentence in sentences),
         *(f"**Can its loss be trusted?** {sentence}." for sentence in model.loss_sentences()),
         *([f"**Note:** {model.note}."] if model.note else []),

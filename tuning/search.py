@@ -13,6 +13,7 @@ from tuning import cli
 from tuning.data.sources import KNOWN_NAMES
 from tuning.settings import DEFAULT_WORKERS, OBJECTIVES, Settings, check_writable
 from tuning.strategy.actions import DEFAULT_SHRINK
+from tuning.task import Task
 
 _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OBJECTIVES.values())
 
@@ -85,6 +86,13 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 )
 @click.option("--epochs", type=int, default=30, help="Maximum per trial. Example: --epochs 50")
 @click.option("--seed", type=int, default=0, help="Of split, weights, order and dropout. Example: --seed 7")
+@click.option(
+    "--task",
+    metavar="NAME",
+    default=None,
+    show_default="what the labels say: whole numbers are classes, rows of 0 and 1 labels, fractions a regression",
+    help="multiclass, binary (one logit), multilabel or regression. Example: --task regression",
+)
 @click.option("--objective", default="val_loss", help=f"{_OBJECTIVE_HELP}. Example: --objective val_accuracy")
 @click.option(
     "--baseline",
@@ -172,6 +180,7 @@ def search(
     shrink: float | None,
     epochs: int,
     seed: int,
+    task: str | None,
     objective: str,
     baseline: str | None,
     storage: str | None,
@@ -203,6 +212,7 @@ def search(
         shrink=shrink,
         max_epochs=epochs,
         seed=seed,
+        task=task,
         objective=objective,
         baseline=baseline,
         storage=storage,
@@ -228,7 +238,8 @@ def search(
     processes.warm_up()
     from tuning.data import load_dataset
 
-    dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ)
+    told = Task(settings.task) if settings.task else None
+    dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ, task=told)
     from tuning.study import run_search
 
     run_search(settings, dataset)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from tuning.engine.precision import PRECISIONS
 from tuning.errors import SettingsError, StorageError
+from tuning.task import Task
 
 DEFAULT_WORKERS = 1
 
@@ -36,12 +37,14 @@ class Objective:
         metric: The field of `EpochMetrics` that is minimised while training.
         maximize: Whether the study's value is 1 - metric, to be maximized.
         meaning: For the help text.
+        tasks: Of which tasks it is an objective.
     """
 
     name: str
     metric: str
     maximize: bool
     meaning: str
+    tasks: frozenset[Task] = frozenset(Task)
 
     @property
     def direction(self) -> Literal["minimize", "maximize"]:
@@ -53,15 +56,31 @@ class Objective:
         return 1.0 - metric if self.maximize else metric
 
 
+_WITH_VALUES = frozenset({Task.REGRESSION})
+_WITH_ANSWERS = frozenset(Task) - _WITH_VALUES
+
 OBJECTIVES: Mapping[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective("val_loss", "val_loss", False, "cross-entropy on the validation set"),
-        Objective("val_calibrated_loss", "val_calibrated_loss", False, "cross-entropy at the best temperature"),
-        Objective("val_error", "val_error", False, "share of wrong validation examples"),
-        Objective("val_accuracy", "val_error", True, "share of right validation examples"),
+        Objective("val_loss", "val_loss", False, "cross-entropy on the validation set, squared error of a regression"),
+        Objective(
+            "val_calibrated_loss", "val_calibrated_loss", False, "cross-entropy at the best temperature", _WITH_ANSWERS
+        ),
+        Objective("val_error", "val_error", False, "share of wrong validation examples, of variance in a regression"),
+        Objective("val_accuracy", "val_error", True, "share of right validation examples", _WITH_ANSWERS),
+        Objective("val_r2", "val_error", True, "share of variance explained in a regression", _WITH_VALUES),
     )
 }
+
+
+def check_objective(objective: Objective, task: Task) -> None:
+    """Refuse an objective that means nothing for a task.
+
+    Raises:
+        SettingsError: With the objectives that there are.
+    """
+    known = ", ".join(each.name for each in OBJECTIVES.values() if task in each.tasks)
+    _require(task in objective.tasks, "objective", f"must be one of {known} for the task {task}", objective.name)
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,7 @@ class Settings:
         deterministic: Whether TensorFlow is to compute only what gives the same bits every time, on a GPU too.
         trust: Whether a baseline from a URL of the user's own may be loaded: it is code.
         quiet: Print the result only.
+        task: A word of `Task`: what the labels mean; None for what they say themselves.
         model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
         roles: Corrections of levers' roles, each NAME=ROLE.
@@ -127,6 +147,7 @@ class Settings:
     deterministic: bool = False
     trust: bool = False
     quiet: bool = False
+    task: str | None = None
     model: str | None = None
     space: Path | None = None
     roles: tuple[str, ...] = ()
@@ -147,6 +168,8 @@ class Settings:
         _require(0 < shrink <= 1, "shrink", "must be more than 0 and at most 1", self.shrink)
         self._check_trial_limits()
         _require(bool(self.experiment.strip()), "experiment", "must not be empty", repr(self.experiment))
+        tasks = [None, *Task]
+        _require(self.task in tasks, "task", f"must be one of {', '.join(Task)}", self.task)
         known = ", ".join(OBJECTIVES)
         _require(self.objective in OBJECTIVES, "objective", f"must be one of {known}", self.objective)
 

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from search_spaces import shown
 from tuning.argument import Step
-from tuning.evaluation import Evaluation
+from tuning.evaluation import AnyEvaluation
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
@@ -69,23 +69,24 @@ def _answer(result: SearchResult) -> str:
     best, rest = _best(result.models), [model for model in result.models if not model.may_have_seen]
     seen = f", which may have seen the test images; of the others {_named(_best(rest))}" if best.may_have_seen else ""
     return (
-        f"**Which model won?** By test accuracy {_named(best)}{seen}. What the differences are worth stands below the "
-        f"table.\n\n**The tuned model** is trial {result.best_trial} ({params}), {result.objective} "
-        f"{result.best_value:.4f}. The search stopped because {result.stop_reason}."
+        f"**Which model won?** By test {best.evaluation.score_name} {_named(best)}{seen}. What the differences are "
+        f"worth stands below the table.\n\n**The tuned model** is trial {result.best_trial} ({params}), "
+        f"{result.objective} {result.best_value:.4f}. The search stopped because {result.stop_reason}."
     )
 
 
 def _best(models: Sequence[ModelResult]) -> ModelResult:
-    """By test accuracy; of equal ones the last, which is the tuned one."""
-    return max(reversed(models), key=lambda model: model.evaluation.accuracy)
+    """By the score on the test set; of equal ones the last, which is the tuned one."""
+    return max(reversed(models), key=lambda model: model.evaluation.score)
 
 
 def _named(model: ModelResult) -> str:
-    return f"**{model.name}**, {_accuracy(model.evaluation)}"
+    return f"**{model.name}**, {model.evaluation.headline()}"
 
 
 def _table(models: Sequence[ModelResult]) -> str:
-    head = ["| model | test accuracy (95 % interval) | loss | loss at T | ECE | weights |", "|---|---|---|---|---|---|"]
+    heads = [f"test {head}" if i == 0 else head for i, (head, _) in enumerate(models[-1].evaluation.cells())]
+    head = [f"| model | {' | '.join(heads)} | weights |", f"|{'---|' * (len(heads) + 2)}"]
     return "\n".join([*head, *(row for model in models for row in _rows(model))])
 
 
@@ -96,14 +97,8 @@ def _rows(model: ModelResult) -> list[str]:
     return [_row(model.name, model.evaluation, f"{model.n_params:,}"), *read_naively]
 
 
-def _row(name: str, numbers: Evaluation, weights: str) -> str:
-    losses = f"{numbers.nll:.4f} | {numbers.nll_calibrated:.4f} | {numbers.ece:.4f}"
-    return f"| {name} | {_accuracy(numbers)} | {losses} | {weights} |"
-
-
-def _accuracy(numbers: Evaluation) -> str:
-    interval = numbers.accuracy_interval
-    return f"{100 * numbers.accuracy:.2f} % ({100 * interval.low:.2f} to {100 * interval.high:.2f})"
+def _row(name: str, numbers: AnyEvaluation, weights: str) -> str:
+    return f"| {name} | {' | '.join(text for _, text in numbers.cells())} | {weights} |"
 
 
 def _turns(steps: Sequence[Step], settings: Settings) -> Iterator[str]:

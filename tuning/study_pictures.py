@@ -21,7 +21,7 @@ from tuning.pictures.style import save
 from tuning.pictures.trials_panel import TrialPoint
 from tuning.strategy.actions import REPEAT, Goal, Phase
 from tuning.strategy.reasons import describe_change
-from tuning.trial_attrs import FIT_STATE, decision_of, outcome_of
+from tuning.trial_attrs import FIT_STATE, decision_of, outcome_of, task_of
 
 LEVER_PICTURE = "levers.png"
 _N_NEIGHBOURS = 4
@@ -42,11 +42,13 @@ def draw_study(
     """
     save_picture(folder / "study.png", trials, space, goal, study, shipped)
     save_lever_picture(folder / LEVER_PICTURE, list(argument(trials, space, goal)), goal, study)
+    loss_unit = task_of(next(trial for trial in trials if trial.number == shipped)).loss_unit
     measured = [trial for trial in trials if _is_measured(trial)]
     if any(trial.number == shipped for trial in measured):
         chosen, at = _chosen(measured, space, shipped)
-        save(curves_picture(chosen, study, at), folder / "learning-curves.png")
-    save(gap_picture([_gap(trial, space, shipped) for trial in measured], study), folder / "gap-over-capacity.png")
+        save(curves_picture(chosen, study, at, loss_unit), folder / "learning-curves.png")
+    gaps = [_gap(trial, space, shipped) for trial in measured]
+    save(gap_picture(gaps, study, loss_unit), folder / "gap-over-capacity.png")
 
 
 def save_picture(
@@ -58,7 +60,7 @@ def save_picture(
     if chosen.number != start.number:
         curves[f"shipped (trial {chosen.number})"] = _curves(chosen)
     points = _points(trials, space, goal)
-    return save(study_picture(points, curves, goal.monitor, f"Study {study}", shipped), path)
+    return save(study_picture(points, curves, goal.monitor, f"Study {study}", shipped, task_of(chosen).loss_unit), path)
 
 
 def save_lever_picture(path: Path, steps: Sequence[Step], goal: Goal, study: str) -> Path:
@@ -71,7 +73,8 @@ def save_lever_picture(path: Path, steps: Sequence[Step], goal: Goal, study: str
         for before, after in [(step.loss_before, step.loss_after)]
         if math.isfinite(before) and math.isfinite(after)
     ]
-    return save(lever_picture(shown, goal.monitor, study), path)
+    loss_unit = task_of(steps[0].trial).loss_unit if steps else "nats"
+    return save(lever_picture(shown, goal.monitor, study, loss_unit), path)
 
 
 def _start(trials: Sequence[FrozenTrial]) -> FrozenTrial:

@@ -27,6 +27,16 @@ class Task(StrEnum):
     REGRESSION = "regression"  # one number or several, in the unit of the labels
 
     @property
+    def score(self) -> str:
+        """What 1 - error is called: accuracy, or R^2 of a regression."""
+        return "r2" if self is Task.REGRESSION else "accuracy"
+
+    @property
+    def loss_unit(self) -> str:
+        """Of the loss that a network which is not compiled is trained on."""
+        return "share of variance" if self is Task.REGRESSION else "nats"
+
+    @property
     def has_classes(self) -> bool:
         """Whether an example belongs to exactly one class."""
         return self in (Task.MULTICLASS, Task.BINARY)

@@ -1,4 +1,4 @@
-"""Finalists as models in MLflow's format, on disk: raw inputs in, probabilities out. Needs TensorFlow and MLflow.
+"""Finalists as models in MLflow's format, on disk: raw inputs in, probabilities or values out. Needs both libraries.
 
 Each is one traced function saved by `tf.saved_model.save`, which answers in milliseconds; MLflow's Keras format goes
 through `model.predict` and takes a hundred times as long for a single image. Whoever holds the study sends the files to
@@ -13,7 +13,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
+from tuning.task import Task
+
 _SMALLEST = np.finfo(np.float32).tiny  # probability whose logarithm is finite
+_ACTIVATIONS: Mapping[Task, Callable[[Any], Any]] = {
+    Task.MULTICLASS: tf.nn.softmax,
+    Task.BINARY: tf.nn.sigmoid,
+    Task.MULTILABEL: tf.nn.sigmoid,
+    Task.REGRESSION: tf.identity,
+}
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
@@ -32,21 +40,27 @@ class Graph:
     """A model as a function of TensorFlow's tensors.
 
     Args:
-        logits: Raw inputs, a tensor of shape (n, ...), to logits.
+        logits: Raw inputs, a tensor of shape (n, ...), to logits, or to the values of a regression.
         weights: What holds the variables that `logits` uses, for TensorFlow to save them.
     """
 
     logits: Callable[[Any], Any]
     weights: Any
+    activation: Callable[[Any], Any] = tf.nn.softmax  # from logits to what whoever uses the model wants
 
     def at(self, temperature: float) -> Graph:
         """The same model with its logits divided by a temperature, > 0."""
-        return Graph(lambda inputs: self.logits(inputs) / temperature, self.weights)
+        return replace(self, logits=lambda inputs: self.logits(inputs) / temperature)
 
 
-def keras_graph(model: Any) -> Graph:  # noqa: ANN401 - a keras.Model
-    """A Keras model as a function of raw inputs; its variables and nothing else of it are saved."""
-    return Graph(partial(model, training=False), [variable.value for variable in model.variables])
+def keras_graph(model: Any, task: Task = Task.MULTICLASS) -> Graph:  # noqa: ANN401 - a keras.Model
+    """A Keras model as a function of raw inputs; its variables and nothing else of it are saved.
+
+    Args:
+        model: From raw inputs to logits, or to values.
+        task: Whether probabilities of classes, of labels, or values are wanted.
+    """
+    return Graph(partial(model, training=False), [variable.value for variable in model.variables], _ACTIVATIONS[task])
 
 
 def scaled_graph(
@@ -70,31 +84,31 @@ def scaled_graph(
     return Graph(logits, module)
 
 
-def save_models(graphs: Mapping[str, Graph | None], example: NDArray[Any], n_classes: int, folder: Path) -> None:
+def save_models(graphs: Mapping[str, Graph | None], example: NDArray[Any], n_outputs: int, folder: Path) -> None:
     """Save models by their names into a folder, and delete earlier ones; what cannot be saved is left out and said.
 
     Args:
         graphs: The models; None for one that has no graph.
         example: A few raw inputs, shape (n, ...).
-        n_classes: Number of probabilities.
+        n_outputs: Number of probabilities or values.
         folder: Where to.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for name, graph in graphs.items():
         try:
             if graph is not None:
-                save_model(graph, example, n_classes, folder / name)
+                save_model(graph, example, n_outputs, folder / name)
         except Exception as error:  # a foreign graph raises whatever its operations raise; the comparison goes on
             print(f"   note: the {name} model cannot be saved for MLflow: {error}", file=sys.stderr)
 
 
-def save_model(graph: Graph, example: NDArray[Any], n_classes: int, folder: Path) -> Path:
+def save_model(graph: Graph, example: NDArray[Any], n_outputs: int, folder: Path) -> Path:
     """Save a finalist with signature, input example and pinned requirements; an earlier one there is replaced.
 
     Args:
         graph: The model.
         example: A few raw inputs, shape (n, ...), as the data set gives them.
-        n_classes: Number of probabilities.
+        n_outputs: Number of probabilities or values.
         folder: Where to.
 
     Returns:
@@ -108,7 +122,7 @@ def save_model(graph: Graph, example: NDArray[Any], n_classes: int, folder: Path
         from mlflow.types import Schema, TensorSpec
 
         inputs = Schema([TensorSpec(example.dtype, (-1, *example.shape[1:]))])
-        outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, n_classes))])
+        outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, n_outputs))])
         aside = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(aside, ignore_errors=True)
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +143,7 @@ def _servable(graph: Graph, example: NDArray[Any]) -> tf.Module:
     module = tf.Module()
     module.weights = graph.weights
     module.__call__ = tf.function(
-        lambda inputs: tf.nn.softmax(graph.logits(inputs)),
+        lambda inputs: graph.activation(graph.logits(inputs)),
         input_signature=[tf.TensorSpec([None, *example.shape[1:]], example.dtype, name="inputs")],
         autograph=False,
     )

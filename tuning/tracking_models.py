@@ -61,13 +61,18 @@ def log_model(client: MlflowClient, experiment_id: str, run: Run, run_id: str, f
     tags = {"study": study, "kind": run.kind, "data_sha256": facts.digest, "mlflow.note.content": run.note}
     params = {name: text(value) for name, value in run.params.items()}
     model = client.create_logged_model(
-        experiment_id, name=run.name, source_run_id=run_id, tags=tags, params=params, model_type="classifier"
+        experiment_id, name=run.name, source_run_id=run_id, tags=tags, params=params, model_type=_model_type(run)
     )
     _write_ids(Path(run.model), model.model_id, run_id)
     client.log_model_artifacts(model.model_id, run.model)
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
     return str(model.model_id)
+
+
+def _model_type(run: Run) -> str:
+    """MLflow's word for what the model gives: values have a squared error on the test set, classes have none."""
+    return "regressor" if "test_rmse" in run.metrics else "classifier"
 
 
 def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search_spaces import Point, SearchSpace
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.task import Task
 
 DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, reason, seed_index, params
 
@@ -25,6 +26,8 @@ FIT_STATE = "fit_state"  # `FitState` of the diagnosis
 CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
 VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples
 EXPECTED_VALUE = "expected_value"  # of a pruned trial: what its curve would have reached
+
+TASK = "task"  # a word of `Task`; not there where an example has one class of several
 
 _FIXED_PARAMS = "fixed_params"  # Optuna's own system attribute of enqueued and retried trials
 
@@ -43,6 +46,11 @@ def seed_index(trial: Trial | FrozenTrial) -> int:
     if isinstance(trial, Trial):  # whose system attributes have no public name since Optuna 5
         return int(trial.storage.get_trial_system_attrs(trial._trial_id).get(DECISION, {}).get("seed_index", 0))
     return int(trial.system_attrs.get(DECISION, {}).get("seed_index", 0))
+
+
+def task_of(trial: FrozenTrial) -> Task:
+    """What the trial's network learned."""
+    return Task(trial.user_attrs.get(TASK, Task.MULTICLASS))
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:

@@ -29,8 +29,10 @@ from tuning.network_size import TooLarge, check_size
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
 from tuning.strategy.history import Outcome
-from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, VALUE_STDERR
+from tuning.task import Task
+from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, TASK, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
+from tuning.units import in_target_units
 from tuning.user_code import told
 from tuning.weights import WeightStore
 
@@ -106,6 +108,8 @@ class TrialRunner:
         # of their luck cancels in the comparison.
         seed = self.settings.seed + job.seed_index
         so_far.facts["seed"] = seed
+        if self.data.task is not Task.MULTICLASS:
+            so_far.facts[TASK] = self.data.task.value
         build = partial(self._built, job.params, seed)
         check_size(build, self.settings.max_params, self.settings.memory_limit_mb)
         model = build()
@@ -119,7 +123,8 @@ class TrialRunner:
         return TrialEnd(job.number, Outcome.COMPLETE, "", goal.value(getattr(trained.best, goal.metric)), attrs)
 
     def _built(self, params: Params, seed: int) -> keras.Model:
-        return self.family.build(params, input_format(self.data), self.data.n_outputs, seed)
+        model = self.family.build(params, input_format(self.data), self.data.n_outputs, seed)
+        return in_target_units(model, self.data)
 
     def _plan(self, model: keras.Model, params: Params, seed: int, max_epochs: int) -> TrainingPlan:
         """A model that is compiled has its own learning rate; a lever called `batch_size` sets that of any model."""

@@ -23,6 +23,7 @@ import psutil  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tuning.data import TrainingData  # noqa: E402
+from tuning.engine.task_criterion import criterion_of  # noqa: E402
 from tuning.engine.training import Engine  # noqa: E402
 from tuning.model_choice import ModelChoice  # noqa: E402
 from tuning.own_model import family_of  # noqa: E402
@@ -58,7 +59,7 @@ def run_trials(
     tf.config.threading.set_inter_op_parallelism_threads(n_threads)
     _take_gpu(slot)
     train, validation = data.train, data.validation
-    engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
+    engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels, criterion_of(data))
     runner = TrialRunner(data, engine, settings, WeightStore(weights), family_of(model))
 
     def watch(report: EpochReport) -> str:

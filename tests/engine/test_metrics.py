@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tuning.engine.criterion import CrossEntropyOfLogits
 from tuning.engine.metrics import EpochMetrics, Predictions, epoch_metrics, paired_stderr
+from tuning.engine.task_criterion import CrossEntropyOfLogits
 
 LABELS = np.array([0, 1, 0, 1])
 RIGHT = np.array([[3, 0], [0, 1], [2, 0], [0, 1]], dtype=np.float32)
@@ -17,7 +17,7 @@ ONE_WRONG = np.array([[3, 0], [0, 1], [2, 0], [9, 0]], dtype=np.float32)
 def predictions(logits: np.ndarray) -> Predictions:
     """As a program gives them."""
     of = CrossEntropyOfLogits()
-    return Predictions(logits, of.losses(LABELS, tf.constant(logits)).numpy(), of.is_wrong(LABELS, logits).numpy())
+    return Predictions(logits, of.losses(LABELS, tf.constant(logits)).numpy(), of.errors(LABELS, logits).numpy())
 
 
 def measured(train_logits: np.ndarray, val_logits: np.ndarray) -> EpochMetrics:

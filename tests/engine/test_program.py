@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tuning.data.examples import Examples
 from tuning.engine.compilation import Compilation
 from tuning.engine.program import Program
+from tuning.engine.task_criterion import CrossEntropyOfLogits
 
 BuildModel = Callable[..., keras.Model]
 LEARNING_RATE = 3e-3
@@ -26,7 +27,9 @@ def program_for(
     model: keras.Model, inputs: NDArray, labels: NDArray, batch_size: int, compilation: Compilation = XLA
 ) -> Program:
     """A program on resident copies of these arrays."""
-    return Program(model, tf.constant(inputs), tf.constant(labels, tf.int32), batch_size, compilation)
+    return Program(
+        model, tf.constant(inputs), tf.constant(labels, tf.int32), batch_size, compilation, CrossEntropyOfLogits()
+    )
 
 
 def compiled(model: keras.Model, ema_momentum: float) -> keras.Model:

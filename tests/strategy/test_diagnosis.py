@@ -346,3 +346,37 @@ def test_impossible_curves_are_rejected(changes: dict[str, object], message: str
     """Lengths, ranges and counts; percent given for fractions is the likely slip."""
     with pytest.raises(ValueError, match=message):
         changed(**changes)
+
+
+# The same curves as a regression: losses are errors, shares of the variance of the training targets.
+NOISY = dataclasses.replace(
+    HEALTHY, train_loss=FALLING_TRAIN_LOSS, train_error=FALLING_TRAIN_LOSS, val_loss=FLAT, val_error=FLAT, n_classes=0
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "sentence"),
+    [
+        ({}, FitState.FIT, "fits: train error 6.8 % of the variance, validation error 13.0 % of the variance, "),
+        (
+            {"val_loss": TURNED, "val_error": TURNED, "val_loss_sd": 0.2},
+            FitState.OVERFIT_DECISIONS,
+            "overfits: validation loss rose 40 % above its best (epoch 4), train error 6.8 % of the variance, ",
+        ),
+        (
+            {"train_error": (1.2, 0.995) * 10, "val_error": (1.4,) * 20},
+            FitState.DIVERGED,
+            "diverged: train error 99.5 % of the variance, where the mean alone has 100 %",
+        ),
+        ({"train_error": ending(FALLING_TRAIN_LOSS, 0.009)}, FitState.CAPACITY_REACHED, "fits the training set perf"),
+        ({"train_loss": (2500.0,) * 20, "train_error": FLAT}, FitState.UNDERFIT, "underfits: train error 13.0 % of "),
+    ],
+)
+def test_a_regression_is_judged_by_the_variance_it_explains(
+    changes: dict[str, object], state: FitState, sentence: str
+) -> None:
+    """Whatever the unit of its loss; where the loss turns, its decisions overfit."""
+    diagnosis = diagnose(dataclasses.replace(NOISY, **changes))  # type: ignore[arg-type]
+
+    assert state is diagnosis.state
+    assert diagnosis.sentence.startswith(sentence)

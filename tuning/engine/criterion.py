@@ -1,7 +1,7 @@
-"""What one example costs: its loss, and whether its class is wrong.
+"""What one example costs: its loss, and its error.
 
-`CrossEntropyOfLogits` is the loss of the project's own models. `CompiledLoss` is whatever a user's model was compiled
-with, for one output or several.
+`CompiledLoss` is whatever a user's model was compiled with, for one output or several; the losses of models that are
+not compiled are in `task_criterion.py`.
 """
 
 from __future__ import annotations
@@ -20,42 +20,36 @@ _BINARY = keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy
 
 
 class Criterion(Protocol):
-    """Measures outputs against labels, an entry an example; traced into the compiled epoch."""
+    """Measures outputs against labels, an entry an example; traced into the compiled epoch.
+
+    `has_values` says whether outputs are values in the unit of the labels, as in a regression.
+    """
+
+    has_values: bool
 
     def losses(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401 - nested where there are several outputs
         """Losses, float32, shape (n,)."""
 
-    def is_wrong(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
-        """Errors, bool, shape (n,); shape (0,) where there is no right or wrong."""
+    def errors(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
+        """Errors as fractions, bool or float32, shape (n,); shape (0,) where the loss says nothing of errors."""
 
     def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Outputs as logits of classes, whose temperature can be fitted; None where the labels are no class numbers."""
-
-
-class CrossEntropyOfLogits:
-    """Classes as numbers against logits, in nats."""
-
-    def losses(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """-log of the true class's probability."""
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(outputs, tf.float32))
-
-    def is_wrong(self, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Whether the largest logit is another class's."""
-        return tf.argmax(outputs, axis=1, output_type=tf.int32) != tf.cast(labels, tf.int32)
-
-    def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """They are."""
-        return outputs
+        """Outputs as logits of classes or labels, whose temperature can be fitted; None where they are no such."""
 
 
 class CompiledLoss:
     """The loss of a compiled Keras model, output by output, with its loss weights.
 
+    Args:
+        model: It is compiled.
+        task: The criterion of the task, which says what an error is where the loss does not.
+
     Raises:
         ValueError: If the model's loss has no value an example.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, task: Criterion) -> None:
+        self._task, self.has_values = task, task.has_values
         self._names: list[str] = list(getattr(model, "output_names", []))  # only functional models have such names
         self._losses = [_checked(keras.losses.get(loss)) for loss in self._by_output(model.loss)]
         weights = model.get_compile_config().get("loss_weights")
@@ -68,24 +62,33 @@ class CompiledLoss:
             [weight * _by_example(loss, y, output) for loss, weight, y, output in zip(*columns, strict=True)]
         )
 
-    def is_wrong(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
-        """By the largest output, or by its side of the threshold for a single one; empty for other losses."""
-        (y, *_), (output, *_) = self._by_output(labels), self._by_output(outputs)
+    def errors(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
+        """By the largest output; by each one's side of the threshold for yes or no; else what the task says of values.
+
+        Empty where there are several outputs, or values of another shape than the labels.
+        """
+        (y, *more), (output, *_) = self._by_output(labels), self._by_output(outputs)
         if self._is(_BINARY):
             threshold = 0.0 if self._from_logits() else 0.5
             y = tf.reshape(y, tf.shape(output))
             is_other = (tf.cast(output, tf.float32) > threshold) != (tf.cast(y, tf.float32) > 0.5)
-            return tf.reduce_any(tf.reshape(is_other, (tf.shape(output)[0], -1)), axis=1)
-        if not (self._is(_SPARSE) or self._is(_ONE_HOT)) or output.shape.rank != 2:
-            return tf.zeros((0,), tf.bool)
-        classes = tf.argmax(y, axis=1) if self._is(_ONE_HOT) else tf.reshape(y, (-1,))
-        return tf.argmax(output, axis=1, output_type=tf.int32) != tf.cast(classes, tf.int32)
+            return _mean_by_example(tf.cast(is_other, tf.float32))
+        if (self._is(_SPARSE) or self._is(_ONE_HOT)) and output.shape.rank == 2:
+            classes = tf.argmax(y, axis=1) if self._is(_ONE_HOT) else tf.reshape(y, (-1,))
+            return tf.argmax(output, axis=1, output_type=tf.int32) != tf.cast(classes, tf.int32)
+        if not more and self._task.has_values and output.shape.rank == 2:
+            return self._task.errors(y, output)
+        return tf.zeros((0,), tf.bool)
 
     def logits(self, outputs: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Of a sparse cross-entropy: the outputs, or the logarithm of the probabilities that they are."""
-        if not self._is(_SPARSE) or outputs.ndim != 2:
+        """Of a cross-entropy of class numbers or of yes and no: the outputs, or the logits of the probabilities."""
+        if outputs.ndim != 2 or not (self._is(_SPARSE) or self._is(_BINARY)):
             return None
-        return outputs if self._from_logits() else np.log(np.maximum(outputs, keras.config.epsilon()))
+        if self._from_logits():
+            return outputs
+        tiny = keras.config.epsilon()
+        logits: NDArray[np.float32] = np.log(np.maximum(outputs, tiny))
+        return logits if self._is(_SPARSE) else logits - np.log(np.maximum(1.0 - outputs, tiny))
 
     def _is(self, kinds: tuple[type, Callable[..., Any]]) -> bool:
         only, (kind, function) = self._losses[0], kinds
@@ -117,4 +120,8 @@ def _by_example(loss: Callable[..., tf.Tensor], y: tf.Tensor, output: tf.Tensor)
     if y.shape.rank == output.shape.rank - 1 and output.shape[-1] == 1:
         y = y[..., tf.newaxis]  # as Keras does: one column of outputs may be compared with a row of labels
     values = loss.call(y, output) if isinstance(loss, keras.losses.Loss) else loss(y, output)
+    return _mean_by_example(values)
+
+
+def _mean_by_example(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)

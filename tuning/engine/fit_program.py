@@ -20,20 +20,29 @@ class FitProgram:
     """Trains one model by its own `fit`, an epoch a call.
 
     Args:
-        model: Any Keras model; one that is not compiled gets Adam and the cross-entropy of its logits.
+        model: Any Keras model; one that is not compiled gets Adam and the loss of the task.
         inputs: Training inputs, shape (n, ...), or a nested structure of such.
         labels: Shape (n, ...), or a nested structure of such.
         batch_size: Examples a step.
+        task: The criterion of a model that is not compiled.
     """
 
-    def __init__(self, model: keras.Model, inputs: Any, labels: Any, batch_size: int) -> None:  # noqa: ANN401 - nested
-        if not model.compiled:
-            model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    def __init__(
+        self,
+        model: keras.Model,
+        inputs: Any,  # noqa: ANN401 - nested
+        labels: Any,  # noqa: ANN401 - nested
+        batch_size: int,
+        task: Criterion,
+    ) -> None:
+        is_compiled = model.compiled
+        if not is_compiled:
+            model.compile("adam", _TaskLoss(task))
         self._model, self._batch_size = model, batch_size
         self._inputs, self._labels = _arrays(inputs), _arrays(labels)
         self._own_loss = _CompiledAsAWhole()
         try:
-            self.criterion: Criterion = CompiledLoss(model)
+            self.criterion: Criterion = CompiledLoss(model, task) if is_compiled else task
         except ValueError:
             self.criterion = self._own_loss
 
@@ -54,8 +63,8 @@ class FitProgram:
             whole = self._model.evaluate(inputs, _arrays(labels), _EVALUATION_BATCH, verbose=0, return_dict=True)
             return Predictions(outputs, np.array([whole["loss"] - penalty], np.float32), np.empty(0, bool))
         tensors = tf.nest.map_structure(tf.constant, outputs)
-        losses, is_wrong = self.criterion.losses(labels, tensors), self.criterion.is_wrong(labels, tensors)
-        return Predictions(outputs, losses.numpy(), is_wrong.numpy())
+        losses, errors = self.criterion.losses(labels, tensors), self.criterion.errors(labels, tensors)
+        return Predictions(outputs, losses.numpy(), errors.numpy())
 
     def weights(self) -> list[NDArray[np.float32]]:
         """The weights, in the order of `keras.Model.set_weights`."""
@@ -63,13 +72,27 @@ class FitProgram:
         return weights
 
 
+class _TaskLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+    """A criterion as a loss that Keras compiles."""
+
+    def __init__(self, task: Criterion) -> None:
+        super().__init__(name="task_loss")
+        self._task = task
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """A value an example."""
+        return self._task.losses(y_true, y_pred)
+
+
 class _CompiledAsAWhole:
     """Stands for a loss that has no value an example: Keras' `evaluate` gives its mean, nothing gives its noise."""
+
+    has_values = False
 
     def losses(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
         raise NotImplementedError("the loss of this model is known for whole batches only")
 
-    def is_wrong(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
+    def errors(self, labels: Any, outputs: Any) -> tf.Tensor:  # noqa: ANN401
         raise NotImplementedError("the loss of this model is known for whole batches only")
 
     def logits(self, outputs: NDArray[np.float32]) -> None:

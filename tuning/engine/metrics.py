@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.evaluation.calibration import calibrated_nll
+from tuning.evaluation.metrics import yes_or_no
 
 if TYPE_CHECKING:  # the process that holds a study reads metrics and never imports TensorFlow
     from tuning.engine.criterion import Criterion
 
-_N_METRICS = 6
+_N_METRICS = 7
 
 # Enough for an error's standard error of 0.1 points at 0.25 % train error, and 2 % of an epoch's arithmetic.
 _TRAIN_SAMPLE_SIZE = 2_500
@@ -33,12 +34,13 @@ class Predictions:
     Args:
         outputs: Shape (n, ...), or nested where the model has several.
         losses: Shape (n,), in nats for a cross-entropy; one number, the mean, where a loss has no value an example.
-        is_wrong: Shape (n,); empty where there is no right or wrong (a regression).
+        errors: As fractions, shape (n,): whether it is wrong, bool; or the share that is, float32; or, of values, the
+            squared error as a share of the training targets' variance. Empty where a loss says nothing of errors.
     """
 
     outputs: Any
     losses: NDArray[np.float32]
-    is_wrong: NDArray[np.bool_]
+    errors: NDArray[np.bool_] | NDArray[np.float32]
 
     @property
     def is_finite(self) -> bool:
@@ -57,13 +59,26 @@ class Predictions:
 
     @property
     def error(self) -> float:
-        """The share of wrong examples; NaN where there is no right or wrong."""
-        return float(self.is_wrong.mean()) if len(self.is_wrong) else math.nan
+        """The mean error; NaN where there is none."""
+        return float(self.errors.mean(dtype=np.float64)) if len(self.errors) else math.nan
+
+    @property
+    def error_sd(self) -> float:
+        """Standard deviation of an example's error; NaN where there is none.
+
+        A perfect score on n examples is no proof of a perfect model: it counts as one error more or less.
+        """
+        if not len(self.errors):
+            return math.nan
+        one_more = 1 / math.sqrt(len(self.errors))
+        if self.errors.dtype == np.bool_:
+            return max(math.sqrt(self.error * (1 - self.error)), one_more)
+        return float(self.errors.std(dtype=np.float64)) or one_more
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """Clean metrics at the end of an epoch; losses in nats an example, errors as fractions.
+    """Clean metrics at the end of an epoch; losses in the unit of the task (see `task_criterion`), errors as fractions.
 
     `val_calibrated_loss` is the validation loss at its best temperature: what the network's decisions are worth once
     their confidence is put right. Raw loss turns up long before the decisions get worse (Guo et al. 2017). For a loss
@@ -76,6 +91,7 @@ class EpochMetrics:
     val_error: float
     val_calibrated_loss: float
     val_loss_sd: float  # standard deviation of the per-example validation loss
+    val_error_sd: float = math.nan  # standard deviation of the per-example validation error
 
 
 def epoch_metrics(train: Predictions, val: Predictions, val_labels: Any, criterion: Criterion) -> EpochMetrics:  # noqa: ANN401
@@ -89,6 +105,7 @@ def epoch_metrics(train: Predictions, val: Predictions, val_labels: Any, criteri
         val_error=val.error,
         val_calibrated_loss=_calibrated_loss(val, val_labels, criterion),
         val_loss_sd=val.loss_sd,
+        val_error_sd=val.error_sd,
     )
 
 
@@ -105,11 +122,8 @@ def paired_stderr(first: Predictions, second: Predictions) -> float:
 
 def value_stderr(metrics: EpochMetrics, metric: str, n_val: int) -> float:
     """Standard error of one of an epoch's validation metrics, a field of `EpochMetrics`, over the examples."""
-    if metric == "val_error":
-        error = metrics.val_error
-        # One error more or less: a perfect score on n examples is no proof of a perfect model.
-        return math.sqrt(max(error * (1 - error), 1 / n_val) / n_val)
-    return metrics.val_loss_sd / math.sqrt(n_val)
+    deviation = metrics.val_error_sd if metric == "val_error" else metrics.val_loss_sd
+    return deviation / math.sqrt(n_val)
 
 
 def _arrays(outputs: Any) -> Iterator[NDArray[Any]]:  # noqa: ANN401 - nested
@@ -127,5 +141,6 @@ def _calibrated_loss(val: Predictions, labels: Any, criterion: Criterion) -> flo
     logits = None if isinstance(val.outputs, list | tuple | dict) else criterion.logits(val.outputs)
     if logits is None:
         return val.loss
-    classes = np.reshape(labels, (-1,)).astype(np.int64)
-    return calibrated_nll(logits, classes)
+    answers = np.asarray(labels).astype(np.int64)
+    is_yes_or_no = answers.size == logits.size  # a logit for each answer
+    return calibrated_nll(yes_or_no(logits) if is_yes_or_no else logits, answers.ravel())

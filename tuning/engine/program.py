@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tuning.engine.compilation import Compilation, steps_per_chunk
-from tuning.engine.criterion import CompiledLoss, Criterion, CrossEntropyOfLogits
+from tuning.engine.criterion import CompiledLoss, Criterion
 from tuning.engine.metrics import Predictions
 from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
 from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel, widest
@@ -38,11 +38,12 @@ class Program:
 
     Args:
         model: A functional or sequential model from raw inputs to outputs. One that is compiled trains with its own
-            optimizer and loss, another one with Adam on the cross-entropy of its logits.
+            optimizer and loss, another one with Adam on the loss of the task.
         inputs: Training inputs, resident, shape (n, ...), or a nested structure of such.
         labels: Resident, shape (n, ...), or a nested structure of such.
         batch_size: Examples a step; the last, smaller batch of an epoch is used like `fit` does.
         compilation: By which compiler and in which precision.
+        task: The criterion of a model that is not compiled.
 
     Raises:
         Exception: Whatever Keras or TensorFlow say of a model that cannot be copied or traced.
@@ -55,12 +56,13 @@ class Program:
         labels: Any,  # noqa: ANN401 - nested
         batch_size: int,
         compilation: Compilation,
+        task: Criterion,
     ) -> None:
         self._trained = RuntimeModel(model, compilation.precision)
         self._averaged = RuntimeModel(model)
         self._variables = [variable.value for variable in self._trained.model.trainable_variables]
         self._averages = [variable.value for variable in self._averaged.model.trainable_variables]
-        self.criterion, self._optimizer = _own_or_default(model, self._trained.model, self._variables)
+        self.criterion, self._optimizer = _own_or_default(model, self._trained.model, self._variables, task)
         self._inputs, self._labels = inputs, labels
         self._n_examples = n_examples(labels)
         self._batch_size = min(batch_size, self._n_examples)
@@ -109,7 +111,7 @@ class Program:
 
     def _run_evaluation(self, inputs: Any, labels: Any) -> tuple[Any, tf.Tensor, tf.Tensor]:  # noqa: ANN401
         outputs = self._averaged.model(inputs, training=False)
-        return outputs, self.criterion.losses(labels, outputs), self.criterion.is_wrong(labels, outputs)
+        return outputs, self.criterion.losses(labels, outputs), self.criterion.errors(labels, outputs)
 
     def _run_epoch(self, learning_rate: tf.Tensor, ema_momentum: tf.Tensor, order: tf.Tensor) -> None:
         shuffled = tf.random.experimental.stateless_shuffle(tf.range(self._n_examples), seed=order)
@@ -190,12 +192,12 @@ def n_examples(labels: Any) -> int:  # noqa: ANN401 - nested
 
 
 def _own_or_default(
-    model: keras.Model, trained: keras.Model, variables: list[tf.Variable]
+    model: keras.Model, trained: keras.Model, variables: list[tf.Variable], task: Criterion
 ) -> tuple[Criterion, Optimizer]:
     """Loss and optimizer of a compiled model, for its run-time copy; the engine's own for one that is not compiled."""
     if not model.compiled:
-        return CrossEntropyOfLogits(), FusedAdam(variables)
-    return CompiledLoss(model), KerasOptimizer(model.optimizer, trained.trainable_variables)
+        return task, FusedAdam(variables)
+    return CompiledLoss(model, task), KerasOptimizer(model.optimizer, trained.trainable_variables)
 
 
 def _joined(*parts: tf.Tensor) -> NDArray[Any]:

@@ -52,10 +52,11 @@ class Programs:
     Args:
         inputs: Resident training inputs.
         labels: Resident training labels.
+        task: The criterion of models that are not compiled.
     """
 
-    def __init__(self, inputs: Any, labels: Any) -> None:  # noqa: ANN401 - nested
-        self._data = inputs, labels
+    def __init__(self, inputs: Any, labels: Any, task: Criterion) -> None:  # noqa: ANN401 - nested
+        self._data, self._task = (inputs, labels), task
         self._programs: OrderedDict[str, Program] = OrderedDict()
         self._refused: dict[str, str] = {}  # keys of programs that could not be compiled, and why
         self._said: set[str] = set()
@@ -86,13 +87,13 @@ class Programs:
             else:
                 return program, str(compilation)
         self._say_once(why)
-        trainer = FitProgram(model, *self._data, batch_size)
+        trainer = FitProgram(model, *self._data, batch_size, self._task)
         trainer.train_epoch(learning_rate, ema_momentum, plan.seed, epoch=1)
         return trainer, f"fit ({why})"
 
     def _program(self, key: str, model: keras.Model, batch_size: int, compilation: Compilation) -> Program:
         """The compiled architecture, from the cache where it is known, reset to the model."""
-        program = self._programs.pop(key, None) or Program(model, *self._data, batch_size, compilation)
+        program = self._programs.pop(key, None) or Program(model, *self._data, batch_size, compilation, self._task)
         self._make_room(program.n_bytes)
         self._programs[key] = program
         program.reset(model)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -60,7 +60,7 @@ class RuntimeModel:
 
     def __init__(self, model: keras.Model, precision: str = FLOAT32) -> None:
         self._precision = precision
-        self._output_layers = {id(tensor._keras_history.operation) for tensor in model.outputs}
+        self._output_layers = set(_last_products(model.outputs))
         self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
         self.dropouts: list[RuntimeDropout] = [
             layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)
@@ -130,6 +130,23 @@ def l2_factors(model: keras.Model) -> list[float | None]:
     """The L2 factor of every trainable variable; None for a variable without an L2 regularizer."""
     regularizers = [weight.regularizer for weight in model.trainable_variables]
     return [float(r.l2) if isinstance(r, keras.regularizers.L2) else None for r in regularizers]
+
+
+def _last_products(outputs: Sequence[Any]) -> Iterator[int]:
+    """Ids of the layers that give the outputs, and of those behind them up to the last ones that multiply.
+
+    An output that is a softmax, or a value in a unit, is as precise as the products that it is made of.
+    """
+    waiting, seen = list(outputs), set()
+    while waiting:
+        tensor = waiting.pop()
+        layer, node, _ = tensor._keras_history
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        yield id(layer)
+        if not isinstance(layer, _BFLOAT16_LAYERS):
+            waiting += layer._inbound_nodes[node].input_tensors
 
 
 def _is_plain_dropout(layer: keras.layers.Layer) -> bool:

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tuning.engine.criterion import Criterion
 from tuning.engine.metrics import EpochMetrics, Predictions, epoch_metrics, paired_stderr, train_sample
 from tuning.engine.plan import (
     Diverged,
@@ -32,6 +33,7 @@ from tuning.engine.plan import (
 )
 from tuning.engine.program import n_examples
 from tuning.engine.programs import Programs, Trainer
+from tuning.engine.task_criterion import CrossEntropyOfLogits
 
 __all__ = ["Diverged", "Engine", "TrainedModel", "TrainingPlan"]
 
@@ -48,21 +50,30 @@ class Engine:
         train_labels: Class numbers, shape (n,), or whatever a compiled model's loss takes.
         val_inputs: Shape (n_val, ...).
         val_labels: Shape (n_val,).
+        criterion: What a model that is not compiled learns, see `task_criterion.criterion_of`; the cross-entropy of
+            class numbers where it is not given.
     """
 
-    def __init__(self, train_inputs: Any, train_labels: Any, val_inputs: Any, val_labels: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        train_inputs: Any,  # noqa: ANN401 - nested
+        train_labels: Any,  # noqa: ANN401
+        val_inputs: Any,  # noqa: ANN401
+        val_labels: Any,  # noqa: ANN401
+        criterion: Criterion | None = None,
+    ) -> None:
         train, self._val = _resident((train_inputs, train_labels)), _resident((val_inputs, val_labels))
         self._val_labels = val_labels
         self.n_train, self.n_val = n_examples(train[1]), n_examples(self._val[1])
         sample = train_sample(self.n_train)
         self._train_sample = tf.nest.map_structure(lambda x: tf.gather(x, sample), train)
         self.n_train_sample = len(sample)
-        self._programs = Programs(*train)
+        self._programs = Programs(train[0], train[1], criterion or CrossEntropyOfLogits())
 
     def train(self, model: keras.Model, plan: TrainingPlan, on_epoch: OnEpoch | None = None) -> TrainedModel:
         """Train a model from the weights it has; it ends with those of its best epoch.
 
-        A compiled model trains with its own optimizer and loss, any other with Adam on the cross-entropy of its logits.
+        A compiled model trains with its own optimizer and loss, any other with Adam on the loss of the engine's task.
         A model whose training cannot be compiled trains by its own `fit`; a line in the log says so. A training whose
         numbers stop being finite ends there, and its best epoch is an earlier one.
 

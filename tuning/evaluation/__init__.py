@@ -1,4 +1,4 @@
-"""How good is a trained classifier, and is it better than another one? Arrays in, frozen results out.
+"""How good is a trained model, and is it better than another one? Arrays in, frozen results out.
 
 The package knows numpy and scipy only: whatever framework computed the logits, the numbers are the same.
 
@@ -13,6 +13,14 @@ The package knows numpy and scipy only: whatever framework computed the logits, 
     print(loss_report(test_logits, test_labels, fitted_on=(val_logits, val_labels)).sentence)
 """
 
+from tuning.evaluation.by_task import (
+    AnyEvaluation,
+    AnyOptimism,
+    AnyPaired,
+    AnyReport,
+    Scoring,
+    scoring_of,
+)
 from tuning.evaluation.calibration import fit_temperature
 from tuning.evaluation.causes import Cause
 from tuning.evaluation.comparison import PairedTest, compare_paired
@@ -24,6 +32,10 @@ from tuning.evaluation.parts import OwnImagesReport, PartsReport, compare_parts,
 from tuning.evaluation.report import Evaluation, evaluate_model
 
 __all__ = [
+    "AnyEvaluation",
+    "AnyOptimism",
+    "AnyPaired",
+    "AnyReport",
     "Cause",
     "Evaluation",
     "Interval",
@@ -32,6 +44,7 @@ __all__ = [
     "OwnImagesReport",
     "PairedTest",
     "PartsReport",
+    "Scoring",
     "SelectionOptimism",
     "compare_paired",
     "compare_parts",
@@ -40,5 +53,6 @@ __all__ = [
     "fit_temperature",
     "loss_report",
     "measure_latency",
+    "scoring_of",
     "selection_optimism",
 ]

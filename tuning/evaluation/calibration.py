@@ -43,8 +43,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that minimises the mean negative log-likelihood of these examples.
 
     Fit it on validation examples only, then apply it to the test examples. The loss is convex in 1/T: the one root
-    of its slope is its only minimum. Examples that are all correct ask for the smallest temperature, examples that
-    are all wrong for the largest; where no temperature is better than 1, it is 1.
+    of its slope is its only minimum. Where no temperature is better than 1, it is 1; so it is for examples that are all
+    correct, of which none would be too low: a few easy examples must not make a model infinitely sure. Examples that
+    are all wrong ask for the largest.
 
     Args:
         logits: Raw scores, shape (examples, classes).
@@ -56,7 +57,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         ValueError: If `check_examples` rejects the arrays.
     """
-    return math.exp(_best_log_temperature(_gaps(logits, labels)))
+    gaps = _gaps(logits, labels)
+    return 1.0 if gaps.max() <= 0 else math.exp(_best_log_temperature(gaps))
 
 
 def _gaps(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.floating]:

@@ -37,6 +37,8 @@ class PairedTest:
         nll_difference_interval: Its 95 % interval, percentiles of a paired bootstrap.
         raw_nll_difference: Difference of the mean losses as they are, without temperatures.
         raw_nll_difference_interval: Its 95 % interval.
+        of_labels: Whether examples have several labels: only those count as right that have all right, and the
+            difference of accuracies is that of the shares of right labels.
     """
 
     only_model_right: int
@@ -49,6 +51,7 @@ class PairedTest:
     nll_difference_interval: Interval
     raw_nll_difference: float
     raw_nll_difference_interval: Interval
+    of_labels: bool = False
 
     def __post_init__(self) -> None:
         if min(self.only_model_right, self.only_baseline_right) < 0:
@@ -59,20 +62,24 @@ class PairedTest:
     def sentence(self, model: str, baseline: str) -> str:
         """Return the verdict in one sentence; 'better' only where the exact test and the interval both show it.
 
+        Of several labels the interval decides, because the test is about whole examples.
+
         Args:
             model: How to call the model.
             baseline: How to call the baseline.
         """
         share = self.accuracy_difference_interval
+        labels, alone = (" of labels", "with all labels alone right") if self.of_labels else ("", "alone right")
         return (
-            f"{self._verdict(model, baseline)}: accuracy {100 * self.accuracy_difference:+.2f} points "
+            f"{self._verdict(model, baseline)}: accuracy{labels} {100 * self.accuracy_difference:+.2f} points "
             f"(95 % interval {100 * share.low:+.2f} to {100 * share.high:+.2f}), "
-            f"alone right {self.only_model_right} against {self.only_baseline_right} times, "
+            f"{alone} {self.only_model_right} against {self.only_baseline_right} times, "
             f"exact McNemar p = {self.p_value:.2g}; {self._loss_verdict()}"
         )
 
     def _verdict(self, model: str, baseline: str) -> str:
-        if self.p_value >= SIGNIFICANCE_LEVEL or self.accuracy_difference_interval.holds(0.0):
+        is_tested = self.of_labels or self.p_value < SIGNIFICANCE_LEVEL
+        if not is_tested or self.accuracy_difference_interval.holds(0.0):
             return f"no difference shown between {model} and {baseline}"
         return f"{model} is {'better' if self.accuracy_difference > 0 else 'worse'} than {baseline}"
 

@@ -116,6 +116,7 @@ def loss_report(
     reported_loss: float | None = None,
     trained_for: str = "",
     seed: int = 0,
+    n_labels: int = 1,
 ) -> LossReport:
     """Return what the loss of these examples is made of, and what it is due to.
 
@@ -128,6 +129,8 @@ def loss_report(
         reported_loss: A mean loss in nats that was reported for these examples, to be explained; at least 0.
         trained_for: The scaling of inputs that the model was trained for, such as "[0, 1]", where it is known.
         seed: Of the bootstrap, at least 0.
+        n_labels: How many rows in a row belong to one example, which is what the intervals of the losses resample; the
+            intervals of calibration errors take each row as an example.
 
     Raises:
         ValueError: If `check_examples` rejects a pair of arrays, or the reported loss is negative or not finite.
@@ -137,7 +140,8 @@ def loss_report(
     examples = _read(outputs, labels, from_logits)
     fit = examples if fitted_on is None else _read(*fitted_on, from_logits)
     temperature = fit_temperature(fit.scores, fit.classes)
-    facts = _facts(examples, temperature, seed, from_logits, reported_loss, bool(fit.right.all()), trained_for)
+    all_right = bool(fit.right.all())
+    facts = _facts(examples, temperature, seed, from_logits, reported_loss, all_right, trained_for, n_labels)
     cause, bounds = name_cause(facts), loss_bounds(facts.n_classes, 1 - facts.error)
     return LossReport(
         n_examples=len(examples.classes),
@@ -185,8 +189,10 @@ def _facts(
     reported: float | None,
     all_right: bool,
     trained_for: str,
+    n_labels: int,
 ) -> LossFacts:
     losses, calibrated = examples.losses(1.0), examples.losses(temperature)
+    by_example, calibrated_by_example = (each.reshape(-1, n_labels).mean(axis=1) for each in (losses, calibrated))
     guessing = math.log(examples.rows.shape[1])
     total, on_errors = float(losses.sum()), float(losses[~examples.right].sum())
     return LossFacts(
@@ -196,8 +202,8 @@ def _facts(
         reported=reported,
         nll=float(losses.mean()),
         nll_calibrated=float(calibrated.mean()),
-        gain_interval=bootstrap_mean_interval(losses - calibrated, seed, n_resamples=1000),
-        margin_interval=bootstrap_mean_interval(guessing - calibrated, seed, n_resamples=1000),
+        gain_interval=bootstrap_mean_interval(by_example - calibrated_by_example, seed, n_resamples=1000),
+        margin_interval=bootstrap_mean_interval(guessing - calibrated_by_example, seed, n_resamples=1000),
         temperature=temperature,
         all_right=all_right,
         n_classes=examples.rows.shape[1],

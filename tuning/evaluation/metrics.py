@@ -88,6 +88,21 @@ def correct_per_example(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.bool
     return np.asarray(scores.argmax(axis=1) == classes)
 
 
+def yes_or_no(logits: ArrayLike) -> NDArray[np.floating]:
+    """Return every logit of a label as the two scores of a decision between no and yes.
+
+    A sigmoid is a softmax over 0 and the logit, so whatever is known of classes holds for labels.
+
+    Args:
+        logits: Raw scores, any shape.
+
+    Returns:
+        Shape (number of logits, 2), in their order: 0 for no, the logit for yes.
+    """
+    yes = np.asarray(logits).reshape(-1)
+    return np.stack([np.zeros_like(yes), yes], axis=1)
+
+
 def error_rate(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the share of wrongly classified examples, a fraction."""
     return 1.0 - float(correct_per_example(logits, labels).mean())

@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tuning.evaluation.by_task import Scoring
 from tuning.evaluation.comparison import (
     SIGNIFICANCE_LEVEL,
     bootstrap_mean_interval,
@@ -91,6 +92,23 @@ class PerExample:
         return float(self.losses.mean(dtype=np.float64))
 
 
+def outcomes_of(
+    scoring: Scoring, scores: NDArray[np.floating], labels: ArrayLike, temperature: float, examples_sha256: str
+) -> PerExample:
+    """Those of a model of any task; of several labels an example is wrong where one of them is.
+
+    Args:
+        scoring: Of the task.
+        scores: As `scoring` takes them.
+        labels: True.
+        temperature: At which the model is served, > 0.
+        examples_sha256: Of the examples.
+    """
+    true = np.asarray(labels)
+    losses = scoring.losses(scoring.at(scores, temperature), true)
+    return PerExample(losses.astype(np.float32), scoring.is_wrong(scores, true), examples_sha256)
+
+
 @dataclass(frozen=True, slots=True)
 class PairedOutcomes:
     """A model against a rival on the same examples; every difference is model minus rival.
@@ -103,6 +121,7 @@ class PairedOutcomes:
         p_value: Exact two-sided McNemar test of equal accuracies.
         accuracy_difference: A fraction; positive is better.
         accuracy_interval: Its 95 % interval, Newcombe 1998, method 10.
+        has_answers: Whether answers are right or wrong at all; values are neither.
     """
 
     loss_difference: float
@@ -112,6 +131,7 @@ class PairedOutcomes:
     p_value: float
     accuracy_difference: float
     accuracy_interval: Interval
+    has_answers: bool = True
 
     @classmethod
     def of(cls, model: PerExample, rival: PerExample, *, seed: int) -> Self:
@@ -140,6 +160,7 @@ class PairedOutcomes:
             p_value=mcnemar_p_values(b, c)[0],
             accuracy_difference=(b - c) / len(right) if has_answers else 0.0,
             accuracy_interval=newcombe_interval(n_both, b, c, n_neither) if has_answers else Interval(0.0, 0.0),
+            has_answers=has_answers,
         )
 
     @property
@@ -165,6 +186,8 @@ class PairedOutcomes:
             verdict = f"{model} is {'better' if self.is_better else 'worse'} than {rival}"
         elif any(self._shown):
             verdict = f"{model} is better than {rival} in one and worse in the other"
+        if not self.has_answers:
+            return f"{verdict}: loss {self.loss_difference:+.4f} ({loss.low:+.4f} to {loss.high:+.4f})"
         return (
             f"{verdict}: loss {self.loss_difference:+.4f} ({loss.low:+.4f} to {loss.high:+.4f}), accuracy "
             f"{100 * self.accuracy_difference:+.2f} points ({100 * accuracy.low:+.2f} to {100 * accuracy.high:+.2f}), "

@@ -33,6 +33,9 @@ class Evaluation:
         nll_calibrated: The same mean at the temperature.
         ece: Expected calibration error of the raw logits, a fraction.
         ece_calibrated: The same error at the temperature.
+        exact_match: Of several labels an example: share of examples with all of them right; the accuracy is then the
+            share of right labels, and the losses are means over the labels. None for classes.
+        exact_match_interval: Wilson's 95 % interval of it.
     """
 
     n_examples: int
@@ -43,6 +46,8 @@ class Evaluation:
     nll_calibrated: float
     ece: float
     ece_calibrated: float
+    exact_match: float | None = None
+    exact_match_interval: Interval | None = None
 
     def __post_init__(self) -> None:
         if self.n_examples < 1 or self.temperature <= 0:
@@ -50,9 +55,66 @@ class Evaluation:
         if not 0 <= self.accuracy_interval.low <= self.accuracy <= self.accuracy_interval.high <= 1:
             raise ValueError(f"`accuracy` must be a fraction inside its interval, but got {self}.")
 
+    @property
+    def score(self) -> float:
+        """What models are ranked by, the higher the better."""
+        return self.accuracy
+
+    @property
+    def score_name(self) -> str:
+        """The same in words."""
+        return "accuracy" if self.exact_match is None else "accuracy of labels"
+
+    @property
+    def caption(self) -> str:
+        """What to know when a table of `cells` is read."""
+        if self.exact_match is None:
+            return "95 % intervals (Wilson); loss in nats; T: temperature fitted on validation"
+        return "95 % intervals (bootstrap); loss in nats a label; T: temperature fitted on validation"
+
+    def cells(self) -> list[tuple[str, str]]:
+        """Return the columns of a table, each with its head."""
+        share = f"{100 * self.accuracy:.2f} ({_percents(self.accuracy_interval, '-')})"
+        all_right = [] if self.exact_match is None else [("all right %", f"{100 * self.exact_match:.1f}")]
+        return [
+            ("accuracy %" if self.exact_match is None else "labels right %", share),
+            *all_right,
+            ("loss", short_loss(self.nll)),
+            ("at T", short_loss(self.nll_calibrated)),
+            ("ECE", f"{self.ece:.3f}"),
+            ("at T", f"{self.ece_calibrated:.3f}"),
+        ]
+
+    def short(self) -> str:
+        """Return the score alone."""
+        return f"{100 * self.accuracy:.2f} %"
+
+    @property
+    def served_loss(self) -> float:
+        """The mean loss of what the model gives to whoever uses it: at its temperature."""
+        return self.nll_calibrated
+
+    def headline(self) -> str:
+        """Return the score with its interval."""
+        return f"{100 * self.accuracy:.2f} % ({_percents(self.accuracy_interval, ' to ')})"
+
+    def text(self) -> str:
+        """Return all numbers in a clause."""
+        share, all_right = _percents(self.accuracy_interval, " to "), ""
+        if self.exact_match is not None and self.exact_match_interval is not None:
+            limits = _percents(self.exact_match_interval, " to ")
+            all_right = f"all labels right {100 * self.exact_match:.2f} % ({limits}), "
+        return (
+            f"{self.score_name} {100 * self.accuracy:.2f} % (95 % interval {share}), {all_right}"
+            f"cross-entropy {self.nll:.4f}, at its best temperature {self.nll_calibrated:.4f}, "
+            f"expected calibration error {self.ece:.4f}"
+        )
+
     def as_dict(self) -> dict[str, float]:
         """Return the numbers flat, under names that JSON and MLflow accept."""
+        matches = {} if self.exact_match is None else {"exact_match": self.exact_match}
         return {
+            **matches,
             "n_examples": self.n_examples,
             "accuracy": self.accuracy,
             "accuracy_low": self.accuracy_interval.low,
@@ -63,6 +125,15 @@ class Evaluation:
             "ece": self.ece,
             "ece_calibrated": self.ece_calibrated,
         }
+
+
+def short_loss(loss: float) -> str:
+    """Return a loss as wide as any other one: of one above ten nobody needs four decimals."""
+    return f"{loss:.4f}" if loss < 10 else f"{loss:.4g}"
+
+
+def _percents(interval: Interval, between: str) -> str:
+    return f"{100 * interval.low:.2f}{between}{100 * interval.high:.2f}"
 
 
 def evaluate_model(

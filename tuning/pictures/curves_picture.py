@@ -14,7 +14,7 @@ from textwrap import shorten
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tuning.pictures.style import BLACK, BLUE, GREY, RED
+from tuning.pictures.style import BLACK, BLUE, GREY, RED, with_unit
 
 _PANEL_INCHES = (4.3, 3.5)
 _N_COLUMNS = 3
@@ -27,8 +27,8 @@ class TrialCurves:
 
     Args:
         title: Which trial it is.
-        train_loss: In evaluation mode, nats.
-        val_loss: On the validation examples, nats, as long as `train_loss`.
+        train_loss: In evaluation mode.
+        val_loss: On the validation examples, as long as `train_loss`.
         best_epoch: The epoch whose weights were kept, from 1: after it the network overfits.
 
     Raises:
@@ -47,7 +47,7 @@ class TrialCurves:
             raise ValueError(f"`best_epoch` must be from 1 to {len(self.val_loss)}, got {self.best_epoch}.")
 
 
-def curves_picture(trials: Sequence[TrialCurves], study: str, shipped: int) -> Figure:
+def curves_picture(trials: Sequence[TrialCurves], study: str, shipped: int, loss_unit: str = "nats") -> Figure:
     """Draw a panel for each trial, all on one scale; the shipped one's validation loss is repeated in the others.
 
     Args:
@@ -77,7 +77,7 @@ def curves_picture(trials: Sequence[TrialCurves], study: str, shipped: int) -> F
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("epoch")
     for axes in panels[::n_columns]:
-        axes.set_ylabel("loss (nats)")
+        axes.set_ylabel(with_unit("loss", loss_unit))
     handles = {h.get_label(): h for axes in panels for h in axes.get_lines() if not str(h.get_label()).startswith("_")}
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=len(handles), frameon=False)
     return figure

@@ -22,7 +22,7 @@ _LABEL_HEIGHT = 0.035  # of the picture: points that are closer share a label
 
 @dataclass(frozen=True, slots=True)
 class GapPoint:
-    """One trial: its number, its weights, and validation minus training loss (nats) at the best epoch."""
+    """One trial: its number, its weights, and validation minus training loss at the best epoch."""
 
     trial: int
     n_params: int
@@ -31,7 +31,7 @@ class GapPoint:
     is_shipped: bool
 
 
-def gap_picture(points: Sequence[GapPoint], study: str) -> Figure:
+def gap_picture(points: Sequence[GapPoint], study: str, loss_unit: str = "nats") -> Figure:
     """Draw every trial at its number of weights; bare and regularized ones differ in colour and shape."""
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
     axes = figure.subplots()
@@ -45,7 +45,7 @@ def gap_picture(points: Sequence[GapPoint], study: str) -> Figure:
         _name(axes, cluster)
     _scale(axes, points)
     axes.set_xlabel("weights of the network")
-    axes.set_ylabel("validation loss - training loss at the best epoch (nats)")
+    axes.set_ylabel(f"validation loss - training loss at the best epoch ({loss_unit})")
     axes.margins(x=0.1, y=0.12)
     axes.grid(alpha=0.3)
     return figure

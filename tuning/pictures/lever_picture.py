@@ -39,7 +39,7 @@ class LeverStep:
     reaction: str
 
 
-def lever_picture(steps: Sequence[LeverStep], monitor: str, study: str) -> Figure:
+def lever_picture(steps: Sequence[LeverStep], monitor: str, study: str, loss_unit: str = "nats") -> Figure:
     """Draw a panel for each lever that moved alone, an arrow for each experiment; without any, a sentence."""
     levers = list(dict.fromkeys(step.lever for step in steps))
     width, height = _PANEL_INCHES
@@ -51,7 +51,7 @@ def lever_picture(steps: Sequence[LeverStep], monitor: str, study: str) -> Figur
     panels = figure.subplots(1, len(levers), sharey=True, squeeze=False)[0]
     for axes, lever in zip(panels, levers, strict=True):
         _draw(axes, lever, [step for step in steps if step.lever == lever])
-    panels[0].set_ylabel(with_unit(monitor))
+    panels[0].set_ylabel(with_unit(monitor, loss_unit))
     handles = _legend(panels[-1], {step.reaction for step in steps})
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure

@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from tuning.evaluation.metrics import yes_or_no
+from tuning.pictures.values_picture import Predicted
+from tuning.task import Task
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scored:
@@ -38,3 +42,21 @@ class Scored:
         """Softmax of the logits, at the temperature unless told otherwise, shape (examples, classes)."""
         scores = np.asarray(self.logits, np.float64)
         return np.asarray(softmax(scores / self.temperature if calibrated else scores, axis=1))
+
+
+def drawn_scores(
+    scores: NDArray[Any], labels: NDArray[Any], temperature: float, task: Task = Task.MULTICLASS
+) -> Scored | Predicted:
+    """What pictures of a model are drawn from; each of several labels counts as an example of yes or no.
+
+    Args:
+        scores: As `tuning.evaluation` takes them for the task.
+        labels: True.
+        temperature: Fitted on validation examples, above 0.
+        task: What the model learned.
+    """
+    if task is Task.REGRESSION:
+        return Predicted(scores, labels)
+    if task is Task.MULTILABEL:
+        return Scored(yes_or_no(scores), labels.ravel(), temperature)
+    return Scored(scores, labels, temperature)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tuning.pictures.style import BLUE, GREEN, NOTE, PURPLE, RED
+from tuning.pictures.style import BLUE, GREEN, NOTE, PURPLE, RED, with_unit
 from tuning.pictures.trials_panel import TrialPoint, draw_trials
 
 _SIZE_INCHES = (16.0, 7.0)  # at matplotlib's 100 dots an inch: 1600 x 700 pixels
@@ -32,6 +32,7 @@ def study_picture(
     monitor: str,
     title: str,
     shipped: int | None = None,
+    loss_unit: str = "nats",
 ) -> Figure:
     """Draw a study.
 
@@ -41,6 +42,7 @@ def study_picture(
         monitor: The objective's name.
         title: Stands above both panels.
         shipped: Number of the trial whose weights are exported, which is marked; it need not be the luckiest run.
+        loss_unit: Of the losses.
 
     Returns:
         A figure of 1600 x 700 pixels.
@@ -53,15 +55,15 @@ def study_picture(
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
     figure.suptitle(title, fontsize=15, fontweight="bold")
     ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.2, 1))
-    objective = draw_trials(left, trials, monitor, shipped)
-    _draw_curves(right.subplots(), curves)
+    objective = draw_trials(left, trials, with_unit(monitor, loss_unit), shipped)
+    _draw_curves(right.subplots(), curves, loss_unit)
     # The changes fill the left side below its plot, so the plot's legend stands below the right one.
     entries = objective.get_legend_handles_labels()
     right.legend(*entries, loc="outside lower center", title="Left: how each trial fits", ncols=2, fontsize=9)
     return figure
 
 
-def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]], loss_unit: str) -> None:
     for color, (name, curve) in zip(_CURVE_COLORS, curves.items(), strict=False):
         epochs = range(1, len(curve["val_loss"]) + 1)
         axes.plot(epochs, curve["train_loss"], color=color, linewidth=1.5, linestyle="--", label=f"{name}: training")
@@ -69,7 +71,7 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Mapping[str, Sequence[float]]]
         _mark_lowest(axes, curve["val_loss"], color)
     axes.set_title("Learning curves: ● is the lowest validation loss", fontsize=12)
     axes.set_xlabel("epoch (the gap from training to validation is the overfit)", fontsize=11)
-    axes.set_ylabel("loss (nats)", fontsize=11)
+    axes.set_ylabel(with_unit("loss", loss_unit), fontsize=11)
     # The first epoch is far above all others and would press them into a line.
     later_losses = [loss for curve in curves.values() for loss in curve["val_loss"][1:] if math.isfinite(loss)]
     axes.set_ylim(0.0, 1.3 * max(later_losses) if later_losses else None)

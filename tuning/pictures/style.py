@@ -63,6 +63,6 @@ def percent(share: float) -> str:
     return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
-def with_unit(metric: str) -> str:
-    """A metric's name with its unit, for an axis: losses are in nats, errors and accuracies are shares."""
-    return f"{metric} (nats)" if metric.endswith("loss") else f"{metric} (share)"
+def with_unit(metric: str, loss_unit: str = "nats") -> str:
+    """A metric's name with its unit, for an axis: losses have that of their task, errors and accuracies are shares."""
+    return f"{metric} ({loss_unit})" if metric.endswith("loss") else f"{metric} (share)"

@@ -29,7 +29,6 @@ from tuning.pictures.style import (
     RING,
     SKY,
     YELLOW,
-    with_unit,
 )
 
 _MAX_LABEL_CHARS = 30
@@ -86,7 +85,7 @@ def draw_trials(figure: FigureBase, trials: Sequence[TrialPoint], monitor: str, 
     Args:
         figure: That holds nothing else.
         trials: In the order in which they were run, at least one.
-        monitor: The objective's name.
+        monitor: The objective's name, with its unit.
         shipped: Number of the trial that is marked, if any.
 
     Returns:
@@ -141,7 +140,7 @@ def _draw_objective(axes: Axes, trials: Sequence[TrialPoint], monitor: str, ship
     _draw_points(axes, trials, lambda trial: scale.height(trial.value), size=10)
     _number_trials(axes, trials, scale, shipped)
     axes.set_title("What each trial changed, and what it brought", fontsize=12)
-    axes.set_ylabel(with_unit(monitor), fontsize=11)
+    axes.set_ylabel(monitor, fontsize=11)
     margin = 0.2 * (scale.high - scale.low)  # for the numbers, which stand below the points
     axes.set_ylim(scale.low - margin, scale.high + margin / 4)
     axes.grid(axis="y", alpha=0.3)

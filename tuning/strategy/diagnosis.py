@@ -2,6 +2,7 @@
 
 Overfitting shows in two currencies. A model that grows too sure of itself raises the validation *loss* while
 its decisions may still improve; only when the validation *error* turns as well do the decisions overfit.
+A regression has no such decisions: its overfit is one of them, whenever the loss turns.
 Differences count in units of their own standard error, so that the same rules hold for 300 validation
 examples and for 10,000.
 
@@ -24,6 +25,10 @@ import numpy as np
 # Shares of ln(classes), the loss of a model that guesses.
 DIVERGED_LOSS_SHARE = 0.9
 PERFECT_FIT_LOSS_SHARE = 0.01
+
+# Of a regression: shares of the training targets' variance that are not explained; 1 is a model that gives the mean.
+DIVERGED_REGRESSION_ERROR = 0.99
+PERFECT_FIT_REGRESSION_ERROR = 0.01
 
 PERFECT_FIT_ERROR = 0.001
 UNDERFIT_ERROR_RATIO = 0.5
@@ -56,11 +61,12 @@ class LearningCurves:
     NaN and infinity are accepted in the curves: they are what a diverged training measures.
 
     Attributes:
-        train_loss: Mean cross-entropy of the train examples, nats.
-        train_error: Share of wrongly classified train examples, a fraction.
-        val_loss: Mean cross-entropy of the validation examples, nats.
-        val_error: Share of wrongly classified validation examples, a fraction.
-        n_classes: Classes, at least 2.
+        train_loss: Mean cross-entropy of the train examples, nats; of a regression any loss that is not negative.
+        train_error: Share of wrong answers on the train examples, a fraction; of a regression the mean squared error
+            as a share of the training targets' variance.
+        val_loss: The same loss of the validation examples.
+        val_error: The same error of the validation examples.
+        n_classes: Classes, at least 2; 2 where each label is yes or no; 0 for a regression.
         n_train: Examples behind the train metrics (often a sub-sample), at least 1.
         n_val: Validation examples, at least 1.
         val_loss_sd: Standard deviation of the per-example validation loss at the best epoch, nats.
@@ -85,13 +91,16 @@ class LearningCurves:
         lengths = [len(curve) for curve in (self.train_loss, self.train_error, self.val_loss, self.val_error)]
         if min(lengths) < 1 or min(lengths) != max(lengths):
             raise ValueError(f"Curves must have one length of at least one epoch, but got {lengths}.")
-        if not all(0 <= error <= 1 for error in _finite(*self.train_error, *self.val_error)):
-            raise ValueError(f"Errors must lie within [0, 1], but got {self.train_error} and {self.val_error}.")
+        highest_error = 1.0 if self.n_classes else math.inf
+        if not all(0 <= error <= highest_error for error in _finite(*self.train_error, *self.val_error)):
+            raise ValueError(
+                f"Errors must lie within [0, {highest_error:g}], but got {self.train_error} and {self.val_error}."
+            )
         if not all(loss >= 0 for loss in _finite(*self.train_loss, *self.val_loss, self.val_loss_sd)):
             raise ValueError(f"Losses and `val_loss_sd` must not be negative, but got {self}.")
-        if self.n_classes < 2 or self.n_train < 1 or self.n_val < 1:
+        if self.n_classes < 2 and self.n_classes != 0 or self.n_train < 1 or self.n_val < 1:
             raise ValueError(
-                "`n_classes >= 2`, `n_train >= 1` and `n_val >= 1` must hold, "
+                "`n_classes >= 2` (0 for a regression), `n_train >= 1` and `n_val >= 1` must hold, "
                 f"but got ({self.n_classes}, {self.n_train}, {self.n_val})."
             )
 
@@ -125,6 +134,7 @@ class FitDiagnosis:
 class _Measures:
     """The numbers that decide, and the rules on them: two standard errors are taken for a real difference."""
 
+    n_classes: int
     n_epochs: int
     best_epoch: int
     guessing_loss: float
@@ -146,11 +156,19 @@ class _Measures:
     train_error_stderr: float
 
     @property
+    def is_regression(self) -> bool:
+        return self.n_classes == 0
+
+    @property
     def has_diverged(self) -> bool:
+        if self.is_regression:
+            return self.train_error_last > DIVERGED_REGRESSION_ERROR
         return self.train_loss_last > DIVERGED_LOSS_SHARE * self.guessing_loss
 
     @property
     def has_reached_capacity(self) -> bool:
+        if self.is_regression:
+            return self.train_error_last <= PERFECT_FIT_REGRESSION_ERROR
         return (
             self.train_error_last <= PERFECT_FIT_ERROR
             or self.train_loss_last <= PERFECT_FIT_LOSS_SHARE * self.guessing_loss
@@ -170,6 +188,8 @@ class _Measures:
 
     @property
     def overfits_decisions(self) -> bool:
+        if self.is_regression:
+            return self.overfits_confidence
         error_rise = self.val_error_last - self.val_error_best
         return self.overfits_confidence and error_rise > 2 * self.val_error_stderr
 
@@ -195,11 +215,12 @@ def diagnose(curves: LearningCurves) -> FitDiagnosis:
     if (epoch := _first_non_finite_epoch(curves)) is not None:
         n_epochs = len(curves.val_loss)
         sentence = f"diverged: losses or errors are not finite from epoch {epoch} of {n_epochs} on"
-        numbers = {"n_epochs": n_epochs, "first_non_finite_epoch": epoch}
-        return FitDiagnosis(FitState.DIVERGED, sentence, numbers, has_reached_capacity=False)
+        where = {"n_epochs": n_epochs, "first_non_finite_epoch": epoch}
+        return FitDiagnosis(FitState.DIVERGED, sentence, where, has_reached_capacity=False)
     measures = _measure(curves)
     state = _state(measures)
-    return FitDiagnosis(state, _sentence(state, measures), asdict(measures), measures.has_reached_capacity)
+    numbers = {name: value for name, value in asdict(measures).items() if name != "n_classes"}
+    return FitDiagnosis(state, _sentence(state, measures), numbers, measures.has_reached_capacity)
 
 
 def _first_non_finite_epoch(curves: LearningCurves) -> int | None:
@@ -219,9 +240,10 @@ def _measure(curves: LearningCurves) -> _Measures:
     best = int(np.argmin(curves.val_loss))
     val_loss_best, val_loss_last = curves.val_loss[best], curves.val_loss[-1]
     return _Measures(
+        n_classes=curves.n_classes,
         n_epochs=len(curves.val_loss),
         best_epoch=best + 1,
-        guessing_loss=math.log(curves.n_classes),
+        guessing_loss=math.log(curves.n_classes) if curves.n_classes else 1.0,
         train_loss_last=curves.train_loss[-1],
         train_error_last=curves.train_error[-1],
         val_loss_best=val_loss_best,
@@ -236,9 +258,17 @@ def _measure(curves: LearningCurves) -> _Measures:
         gap_error=curves.val_error[-1] - curves.train_error[-1],
         val_loss_stderr=val_loss_stderr,
         val_loss_rise_stderr=val_loss_stderr if rise_stderr is None else rise_stderr,
-        val_error_stderr=_share_stderr(curves.val_error[-1], curves.n_val),
-        train_error_stderr=_share_stderr(curves.train_error[-1], curves.n_train),
+        val_error_stderr=_error_stderr(curves, curves.val_error[-1], curves.n_val),
+        train_error_stderr=_error_stderr(curves, curves.train_error[-1], curves.n_train),
     )
+
+
+def _error_stderr(curves: LearningCurves, error: float, n_examples: int) -> float:
+    """Of a share of wrong answers by its size; of a regression by the spread of its losses, which grows with them."""
+    if curves.n_classes:
+        return _share_stderr(error, n_examples)
+    relative_sd = curves.val_loss_sd / max(min(curves.val_loss), _SMALLEST_LOSS)
+    return relative_sd * error / math.sqrt(n_examples)
 
 
 def _smoothed(curve: tuple[float, ...]) -> list[float]:
@@ -270,11 +300,16 @@ def _state(measures: _Measures) -> FitState:
 
 
 def _sentence(state: FitState, m: _Measures) -> str:
-    train_error, val_error = f"{100 * m.train_error_last:.1f} %", f"{100 * m.val_error_last:.1f} %"
+    of_what = " of the variance" if m.is_regression else ""
+    train_error, val_error = (f"{100 * error:.1f} %{of_what}" for error in (m.train_error_last, m.val_error_last))
     above_best = f"{m.generalization_loss_percent:.0f} % above its best (epoch {m.best_epoch})"
     match state:
         case FitState.DIVERGED:
+            if m.is_regression:
+                return f"diverged: train error {train_error}, where the mean alone has 100 %"
             return f"diverged: train loss {m.train_loss_last:.2f}, where guessing has {m.guessing_loss:.2f}"
+        case FitState.OVERFIT_DECISIONS if m.is_regression:
+            return f"overfits: validation loss rose {above_best}, train error {train_error}, validation {val_error}"
         case FitState.OVERFIT_DECISIONS:
             return (
                 f"overfits in decisions: validation error rose from {100 * m.val_error_best:.1f} % "

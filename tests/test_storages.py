@@ -13,7 +13,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage, get_storage
 from optuna.trial import TrialState
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from tests.mlflow_server import free_port
 from tuning.errors import StorageError
@@ -112,6 +112,17 @@ def test_a_locked_sqlite_file_is_waited_for_but_not_a_full_disk() -> None:
         OperationalError("INSERT", {}, sqlite3.OperationalError(text)) for text in ("locked", "disk is full")
     )
     assert [True, False] == [is_outage(locked), is_outage(full)]
+
+
+def test_a_server_that_leaves_in_the_middle_of_a_long_read_is_waited_for() -> None:
+    """Optuna repeats such a query on the lost connection: what comes of it hides why the first one failed."""
+    second = PendingRollbackError("Can't reconnect until invalid transaction is rolled back.")
+    second.__context__ = outage().__cause__
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = second
+    assert is_outage(error)
+    second.__context__ = OperationalError("SELECT", {}, sqlite3.OperationalError("disk is full"))
+    assert not is_outage(error)
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_a_network_that_is_refused_memory_is_out_of_memory_and_a_smaller_one_is_
         study.enqueue_trial({**space.start(), "units": units, "layers": layers})
     n_val = len(digits.validation.labels)
     trials = RunningTrials(study, space, settings.goal, Worker.this(), n_val, settings.memory_limit_mb)
-    args = (digits.for_training, settings, tmp_path / "weights", 1)
+    args = (digits.for_training, settings, ModelChoice("mlp", space), tmp_path / "weights", 1)
     with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), 1) as pool:
         for _ in range(2):
             pool.submit(trials.ask())
@@ -218,7 +218,8 @@ def test_a_network_that_is_refused_memory_is_out_of_memory_and_a_smaller_one_is_
 def test_a_deterministic_worker_trains(digits: Dataset, tmp_path: Path) -> None:
     """TensorFlow refuses what it could not repeat: nothing of ours is among that, and the value is the same twice."""
     processes.warm_up()
-    args = (digits.for_training, Settings(tmp_path, "pool", max_epochs=2, deterministic=True), tmp_path / "weights", 1)
+    settings = Settings(tmp_path, "pool", max_epochs=2, deterministic=True)
+    args = (digits.for_training, settings, ModelChoice("mlp", mlp_space()), tmp_path / "weights", 1)
     ends = []
     for _ in range(2):
         with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), 1) as pool:

@@ -19,7 +19,7 @@ from typing import Any
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
 from tuning.errors import StorageError, masked
 from tuning.workers import WORKER
@@ -132,6 +132,8 @@ def is_outage(error: BaseException) -> bool:
     """Whether a storage's error means that its server is away and may come back."""
     if isinstance(error, StorageInternalError) and error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, PendingRollbackError) and error.__context__ is not None:
+        error = error.__context__  # Optuna repeats a query that has failed; on a lost connection, this comes of it
     if isinstance(error, DBAPIError):
         text = str(error.orig)
         if "sqlite" in type(error.orig).__module__:

@@ -117,6 +117,7 @@ def test_spoiled_data_is_refused_and_nothing_is_written(
         (["--data", "digits", "--storage", "sqlite:////no/such/folder/o.db"], ["/no/such/folder/o.db", "--storage"]),
         (["--data", "digits", "--storage", "postgresql://me:secret@127.0.0.1:1/x"], ["***@127.0.0.1:1"]),
         (["--data", "digits", "--tracking-uri", "http://127.0.0.1:1"], ["http://127.0.0.1:1", "--tracking-uri"]),
+        (["--data", "diabetes"], ["one class each", "diabetes are regression", "docs/from-optuna.md"]),
         (["--data", "digits", "--baseline", "stand-in"], ["--baseline", "28x28"]),
         (["--data", "mnist5k", "--baseline", "no/such/module"], ["no/such/module"]),
         (["--data", "mnist5k", "--baseline", "https://else.where/model/1"], ["https://else.where/model/1", "--trust"]),

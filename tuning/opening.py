@@ -12,6 +12,7 @@ from search_spaces import Role, SearchSpace
 from tuning import baseline, processes
 from tuning.baseline import BaselineFacts
 from tuning.data import Dataset
+from tuning.errors import DataError
 from tuning.export_target import check_target
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.model_choice import ModelChoice, choose_model, roles_of
@@ -26,6 +27,7 @@ from tuning.study_store import (
     is_others,
     open_study,
 )
+from tuning.task import Task
 from tuning.tracking_events import DatasetFacts
 from tuning.tracking_store import check as check_store
 from tuning.weights import WeightStore
@@ -68,6 +70,7 @@ def open_search(
     Raises:
         SearchError: Before anything is written.
     """
+    _check_task(dataset)
     baseline.check_trust(settings.baseline, is_trusted=settings.trust)
     check_target(settings.export_folder)
     model = model or _chosen_model(settings, dataset, context)
@@ -108,6 +111,19 @@ def _chosen_model(settings: Settings, dataset: Dataset, context: BaseContext | N
         folder=settings.root,
         context=context,
     )
+
+
+def _check_task(dataset: Dataset) -> None:
+    """Refuse labels that a study cannot be compared and exported with yet.
+
+    Raises:
+        DataError: If the labels are not one class of several.
+    """
+    if dataset.task is not Task.MULTICLASS:
+        raise DataError(
+            f"A search takes labels of one class each so far, whole numbers from 0, but those of {dataset.name} are "
+            f"{dataset.task.value}: use `OverfitBackoffSampler` in an Optuna study of your own (docs/from-optuna.md)."
+        )
 
 
 def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext | None) -> Callable[[], Facts]:

@@ -40,8 +40,8 @@ def test_task_is_read_from_the_labels(labels: np.ndarray, expected: Task) -> Non
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.eye(3)[np.arange(60) % 3], "argmax.*--task multilabel"),
-        (np.arange(60) % 3 * 1.0, r"astype\('int64'\).*from 0 to 2.*--task regression"),
+        (np.eye(3)[np.arange(60) % 3], "argmax.*task='multilabel'"),
+        (np.arange(60) % 3 * 1.0, r"astype\('int64'\).*from 0 to 2.*task='regression'"),
     ],
 )
 def test_labels_of_two_meanings_are_refused(labels: np.ndarray, message: str) -> None:

@@ -34,13 +34,14 @@ def task_of(labels: Labels, wanted: Task | None) -> Task:
     if task is Task.MULTILABEL and bool((np.asarray(labels, np.int64).sum(axis=1) == 1).all()):
         raise DataError(
             f"labels must be one class number an example, but y_train has the shape {labels.shape}: use "
-            "numpy.argmax(y, axis=1) for one-hot labels, or --task multilabel if they are labels of which each "
-            "example happens to have one."
+            "numpy.argmax(y, axis=1) for one-hot labels, or load_dataset(task='multilabel') if they are labels of "
+            "which each example happens to have one."
         )
     if task is Task.REGRESSION and _are_class_numbers(labels):
         raise DataError(
             f"labels must be integers or fractions, but y_train is {labels.dtype}: use y.astype('int64') for its "
-            f"whole numbers from 0 to {labels.max():g} if they are classes, --task regression if they are amounts."
+            f"whole numbers from 0 to {labels.max():g} if they are classes, or load_dataset(task='regression') if they "
+            "are amounts."
         )
     return task
 
@@ -170,7 +171,7 @@ def _check_classes(labels: Labels, task: Task) -> None:
         )
     if task is Task.BINARY and len(classes) > 2:
         raise DataError(
-            f"binary labels must be 0 and 1, but y_train has {len(classes)} classes: use --task multiclass for more."
+            f"binary labels must be 0 and 1, but y_train has {len(classes)} classes: leave out task='binary' for more."
         )
 
 

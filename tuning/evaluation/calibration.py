@@ -43,8 +43,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that minimises the mean negative log-likelihood of these examples.
 
     Fit it on validation examples only, then apply it to the test examples. The loss is convex in 1/T: the one root
-    of its slope is its only minimum. Examples that are all correct ask for the smallest temperature, examples that
-    are all wrong for the largest; where no temperature is better than 1, it is 1.
+    of its slope is its only minimum. Examples that are all wrong ask for the largest temperature. Examples that are all
+    correct would ask for the smallest, and one error in the test set would then cost hundreds of nats: they say nothing
+    of the scale, so it stays 1, as where no temperature is better than 1.
 
     Args:
         logits: Raw scores, shape (examples, classes).
@@ -81,7 +82,7 @@ def _mean_nll(gaps: NDArray[np.floating]) -> float:
 
 
 def _flat_log_temperature(gaps: NDArray[np.floating]) -> float:
-    """Where the loss neither rises nor falls with the temperature, or the bound towards which it falls."""
+    """Where the loss neither rises nor falls with the temperature; the upper bound, or 1, where that is nowhere."""
     from scipy.optimize import brentq  # slow to import, needed only here
 
     def slope(log_temperature: float) -> float:
@@ -95,8 +96,10 @@ def _flat_log_temperature(gaps: NDArray[np.floating]) -> float:
     step = _FIRST_STEP if slope(0.0) > 0 else -_FIRST_STEP
     here, there = 0.0, step
     while (slope(there) > 0) == (step > 0):
-        if there in (low, high):
-            return there
+        if there == low:
+            return 0.0  # every answer is right: nothing says how sure one may be, least of all of a small sample
+        if there == high:
+            return high
         step *= 4
         here, there = there, min(max(there + step, low), high)
     return float(brentq(slope, here, there, xtol=1e-4))

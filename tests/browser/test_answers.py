@@ -28,7 +28,7 @@ def test_which_model_won_by_how_much_and_how_sure_is_that(study: Study) -> None:
         assert re.search(rf"the tuned model (is better than|is worse than|and) {rival}: accuracy .*95 % interval", note)
         assert "exact McNemar p = " in study.runs[rival].data.tags[NOTE]
     for name in FINALISTS:
-        assert f"| {name} | {100 * study.runs[name].data.metrics['test_accuracy']:.2f} % (" in note
+        assert f"| {name} | {100 * study.runs[name].data.metrics['test_accuracy']:.2f} (" in note
 
 
 def test_why_trial_7_was_tried_and_what_it_showed(study: Study) -> None:

@@ -1,12 +1,15 @@
 """`tuning.export` end to end: every format of real, trained networks, read back in a fresh process."""
 
+import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,16 @@ def weights(root: Path, data: Dataset) -> None:
     train_weights(root, "made", data, TRIALS[:2], n_epochs=4)
 
 
+@pytest.fixture(scope="module")
+def whole(root: Path, weights: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """An export in all formats, and what the command printed."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.chdir(root)
+        assert 0 == cli.run(export, ["--study", "made", *ALL, "--export-dir", str(folder / "out")])
+    return folder / "out", printed.getvalue()
+
+
 def exported(args: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, dict[str, Any]]:
     """Run the command; what it printed, and `result.json`."""
     assert 0 == cli.run(export, [*args, "--export-dir", str(folder)]), capsys.readouterr().err
@@ -65,16 +78,14 @@ def exported(args: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("weights")
-def test_every_format_gives_what_was_scored(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_format_gives_what_was_scored(whole: tuple[Path, str]) -> None:
     """All files are there, none changes a prediction, and result.json holds what the table shows."""
-    text, result = exported(["--study", "made", *ALL], tmp_path / "out", capsys)
-    files = {each["file"]: each for each in result["export"]["files"]}
+    folder, text = whole
+    files = {each["file"]: each for each in json.loads((folder / "result.json").read_text())["export"]["files"]}
     assert ["model.keras", "saved_model", "model.tflite", "model-8bit.tflite", "model.onnx"] == list(files)
-    assert {*files, "result.json", "overfit-backoff.json", "MODEL_CARD.md", FILE_NAME} == {
-        path.name for path in (tmp_path / "out").iterdir()
-    }
-    assert ["out"] == [path.name for path in tmp_path.iterdir()]
+    others = {"result.json", "overfit-backoff.json", "MODEL_CARD.md", FILE_NAME}
+    assert {*files, *others} == {path.name for path in folder.iterdir()}
+    assert ["out"] == [path.name for path in folder.parent.iterdir()]
     for name, trip in files.items():
         assert name in text
         assert 800 == trip["n_checked"]
@@ -94,34 +105,41 @@ def test_every_format_gives_what_was_scored(here: Path, tmp_path: Path, capsys: 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("weights")
-def test_the_snippets_of_the_model_card_run_as_they_stand(here: Path, data: Dataset, tmp_path: Path) -> None:
+def test_the_snippets_of_the_model_card_run_as_they_stand(whole: tuple[Path, str], data: Dataset) -> None:
     """Typed in the export's folder, each gives the same probabilities."""
-    assert 0 == cli.run(export, ["--study", "made", *ALL, "--export-dir", str(tmp_path / "out")])
-    setup, *snippets = snippets_of(tmp_path / "out")
-    assert ALL_FORMATS == tuple(format for format, _ in snippets)
+    folder, _ = whole
+    setup, *snippets = snippets_of(folder)
+    assert list(ALL_FORMATS) == [format for format, _ in snippets]
     names: dict[str, Any] = {}
     exec(setup[1], names)
     images = data.validation.inputs[:50]
     assert (images[:1].shape, images.dtype) == (names["inputs"].shape, names["inputs"].dtype)
-    expected = load_file(KERAS, tmp_path / "out" / "model.keras")(images)
+    expected = load_file(KERAS, folder / "model.keras")(images)
     for format, code in snippets:
-        found = run_snippet(code, tmp_path / "out", images)
+        found = run_snippet(code, folder, images)
         np.testing.assert_allclose(found, expected, atol=0.2 if format.is_quantized else 1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("weights")
 @pytest.mark.parametrize("format", [TFLITE, ONNX])
-def test_a_snippet_needs_nothing_but_its_runtime(format: Format, here: Path, data: Dataset, tmp_path: Path) -> None:
+def test_a_snippet_needs_nothing_but_its_runtime(
+    format: Format, whole: tuple[Path, str], data: Dataset, tmp_path: Path
+) -> None:
     """In a new virtual environment with numpy and that runtime; the long form does it for TensorFlow's formats too."""
-    assert 0 == cli.run(export, ["--study", "made", "--format", format.name, "--export-dir", str(tmp_path / "out")])
-    images = data.validation.inputs[:50]
+    folder, images = whole[0], data.validation.inputs[:50]
     try:
-        found = run_alone(tmp_path / "out", format, images, tmp_path / "environment")
+        found = run_alone(folder, format, images, tmp_path / "environment")
     except NoPackages as error:
         pytest.skip(str(error))
-    np.testing.assert_allclose(found, load_file(format, tmp_path / "out" / format.file)(images), atol=1e-6)
+    np.testing.assert_allclose(found, load_file(format, folder / format.file)(images), atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+def test_onnx_alone_can_be_written(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keras wants to have called a model before it writes this one."""
+    _, result = exported(["--study", "made", "--format", "onnx"], tmp_path / "out", capsys)
+    assert [0] == [trip["n_changed"] for trip in result["export"]["files"]]
 
 
 @pytest.mark.slow
@@ -185,6 +203,34 @@ def test_a_full_disk_or_a_kill_leaves_no_half_export(here: Path, capsys: pytest.
     assert 0 == cli.run(export, ["--study", "made", "--force", "--format", "savedmodel"])
     assert ["made"] == [path.name for path in target.parent.iterdir()]
     assert not (target / "model.keras").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights")
+def test_a_disk_that_is_really_full_leaves_the_earlier_export(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file system of its own, filled up but for 200 kB; it needs root to mount it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        args = ["--study", "made", "--export-dir", str(disk / "out"), "--format"]
+        assert 0 == cli.run(export, [*args, "tflite"])
+        before = {path: path.read_bytes() for path in (disk / "out").iterdir()}
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 200_000))
+        capsys.readouterr()
+        for formats in ("keras", "savedmodel", "tflite,onnx"):
+            assert 2 == cli.run(export, [*args, formats, "--force"])
+            error = capsys.readouterr().err
+            assert 1 == error.count("\n")
+            assert "written" in error
+        assert {"out", "filler"} == {path.name for path in disk.iterdir()}
+        assert before == {path: path.read_bytes() for path in (disk / "out").iterdir()}
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def started(code: str, folder: Path) -> subprocess.Popen[str]:

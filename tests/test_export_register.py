@@ -86,7 +86,7 @@ def test_an_export_is_registered_and_the_next_one_has_to_beat_it(
     exported("--register")
     text = capsys.readouterr().out
     assert f"Registered {NAME} version 1, champion: there was no champion." in text
-    assert "own single reading of the test set, by which nothing was chosen (opened once for this study)" in text
+    assert "The test set was opened for this model (once for this study)." in text
     exported("--register", "--trial", "1")
     text = capsys.readouterr().out
     assert f"Registered {NAME} version 2, challenger: it is worse than the champion, version 1," in text
@@ -147,7 +147,7 @@ def test_a_final_fit_has_its_own_reading(root: Path, client: MlflowClient, capsy
     exported("--final-fit", "--register", "another name")
     text = capsys.readouterr().out
     assert "final fit 2 of 2: seed 1, 3 epochs of 4000 examples" in text
-    assert "own single reading of the test set" in text
+    assert "(3 times for this study); the score of a final fit is its own single reading." in text
     assert "This model is better than the pretrained baseline: loss -" in text
     assert "Over 2 seeds, of which the first is exported whatever it scores" in text
     assert "Registered another name version 1, champion" in text

@@ -8,6 +8,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
+from tests.mlflow_server import free_port, mlflow_server
 from tests.test_tracking import FACTS, a_run, opened, sqlite_store
 from tuning.evaluation.outcomes import PerExample
 from tuning.tracking import Run, Store, StudyEnd
@@ -81,6 +82,18 @@ def test_what_is_shown_to_be_better_on_the_same_test_set_is_the_champion(store: 
         assert reason in found.description
         assert ("| loss |" in found.description) == (version > 1)
         assert f"Registered: {registered(store)} version {version}, {found.tags['alias']}: {reason}" in note
+
+
+@pytest.mark.slow
+def test_a_server_keeps_what_the_next_version_is_compared_with(tmp_path: Path) -> None:
+    """The champion's files come back over HTTP."""
+    port = free_port()
+    with mlflow_server(tmp_path, port):
+        store = Store(f"http://127.0.0.1:{port}", tmp_path / "mlruns", "served")
+        end_of(store, "first", 0.05, tmp_path)
+        end_of(store, "better", 0.005, tmp_path)
+        champion = MlflowClient(store.tracking_uri).get_model_version_by_alias(registered(store), "champion")
+        assert "better than the champion, version 1, on the same 2000 test examples" in champion.description
 
 
 def test_a_version_of_somebody_else_keeps_the_alias(store: Store, tmp_path: Path) -> None:

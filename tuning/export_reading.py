@@ -62,6 +62,8 @@ def read_test(
     val_logits: Logits,
     study_dir: Path,
     names: Mapping[str, str],
+    *,
+    is_final_fit: bool,
 ) -> Reading:
     """Open the test set, count that, and score the first of some models; the others show the spread over seeds.
 
@@ -72,6 +74,7 @@ def read_test(
         val_logits: What weights that have not seen the validation examples give there, for the temperature.
         study_dir: Folder of the study, with what its finalists kept.
         names: Of these finalists, by kind.
+        is_final_fit: Whether the models are those of a final fit.
     """
     n_openings = int(study.user_attrs.get(N_TEST_OPENINGS, 0)) + 1
     study.set_user_attr(N_TEST_OPENINGS, n_openings)  # before it is opened: a kill must not hide an opening
@@ -82,7 +85,8 @@ def read_test(
     scores = [scoring.evaluate(each, test.labels, *val) for each in on_test]
     outcomes = outcomes_of(scoring, on_test[0], test.labels, scores[0].temperature, examples_digest(test))
     times = "once" if n_openings == 1 else f"{n_openings} times"
-    own = f"this is its own single reading of the test set, by which nothing was chosen (opened {times} for this study)"
+    opened = f"the test set was opened for this model ({times} for this study)"
+    own = f"{opened}; the score of a final fit is its own single reading" if is_final_fit else opened
     sentences = (own, *_over_seeds(scores), *_against_finalists(outcomes, study_dir, names))
     return Reading(scores[0], outcomes, sentences, n_openings)
 

@@ -79,7 +79,15 @@ def _reading(chosen: Chosen, found: Fitted, order: Order, about: Mapping[str, An
     if not is_asked_for or (found.final is None and _kept_score(chosen, about).outcomes is not None):
         return None
     names = {each["kind"]: each["name"] for each in about.get("models", ())} or _NAMES
-    return read_test(chosen.study, chosen.dataset, found.models, found.val_logits, chosen.study_dir, names)
+    return read_test(
+        chosen.study,
+        chosen.dataset,
+        found.models,
+        found.val_logits,
+        chosen.study_dir,
+        names,
+        is_final_fit=found.final is not None,
+    )
 
 
 def _kept_score(chosen: Chosen, about: Mapping[str, Any]) -> Score:

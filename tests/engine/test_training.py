@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -76,6 +77,20 @@ def test_model_ends_with_the_weights_of_its_best_epoch(engine: Engine, build: Bu
     np.testing.assert_allclose(predicted, trained.val.outputs, rtol=1e-4, atol=1e-4)
     assert trained.best.val_loss == pytest.approx(nll_per_example(predicted, val.labels).mean(), rel=1e-4)
     assert trained.best.val_error == pytest.approx(error_rate(predicted, val.labels))
+
+
+def test_model_ends_with_its_last_weights_where_the_best_are_not_asked_for(
+    engine: Engine, build: BuildModel, val: Examples
+) -> None:
+    """As a final fit wants it, which has no examples left to tell the best epoch by."""
+    plan = TrainingPlan(0.03, seed=0, max_epochs=12, batch_size=32, stop=StopRule(12, min_epochs=12))
+    best, last = (
+        engine.train(build(units=64), replace(plan, restore_best_weights=restored)) for restored in (True, False)
+    )
+    assert best.best_epoch < last.best_epoch == len(last.epochs) == 12
+    assert best.epochs == last.epochs
+    predicted = last.model.predict(val.inputs, verbose=0)
+    assert last.epochs[-1].val_loss == pytest.approx(nll_per_example(predicted, val.labels).mean(), rel=1e-4)
 
 
 def test_train_metrics_are_clean(engine: Engine, build: BuildModel, train: Examples) -> None:

@@ -21,7 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces import Lever, Params, Role, Scale, SearchSpace
 from tuning.engine.stopping import StopRule
 from tuning.pruner import CatchUpPruner
-from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
+from tuning.strategy.diagnosis import FitDiagnosis, diagnose
+from tuning.strategy.learning_curves import LearningCurves
 from tuning.trial_attrs import CROSSED_BORDER, EXPECTED_VALUE, FIT_STATE, VALUE_STDERR
 
 AXES = ("units", "layers", "dropout", "l2")

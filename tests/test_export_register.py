@@ -120,7 +120,7 @@ def test_the_alias_loads_with_signature_example_and_pinned_requirements(
     assert (folder / MODEL_CARD).read_text() == (root / "exports" / "made" / MODEL_CARD).read_text()
     for name in ("requirements.txt", "conda.yaml", "python_env.yaml"):
         text = (folder / name).read_text()
-        assert [] == re.findall(r"https?://\S+|--index-url.*|--extra-index-url.*|@ file\S*", text)
+        assert [] == [word for word in ("://", "-url", " file:") if word in text]
         assert str(root) not in text
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
+from tuning.strategy.diagnosis import FitDiagnosis, diagnose
+from tuning.strategy.learning_curves import LearningCurves
 
 # Standard deviation of an example's cross-entropy over its mean, at the best epoch: 3.9 to 4.3 for four networks on
 # 6,000 images of MNIST, 5.2 to 6.0 for six on scikit-learn's breast_cancer.

@@ -6,6 +6,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -56,9 +57,12 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     show_default="a fresh name from date and time",
     help="Name of the study; an existing one is resumed. Example: --study my-digits",
 )
-@click.option("--trials", type=int, default=20, help="Trials the study is to have in the end. Example: --trials 40")
+@click.option(
+    "--trials", "n_trials", type=int, default=20, help="Trials the study is to have in the end. Example: --trials 40"
+)
 @click.option(
     "--timeout",
+    "timeout_secs",
     type=float,
     metavar="SECONDS",
     default=None,
@@ -84,7 +88,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     help="Spend the last tenth of the trials on the smallest network that is worse than the best by less than this "
     "share of its value, a tenth if none is given; it is reported beside the best. Example: --shrink 0.05",
 )
-@click.option("--epochs", type=int, default=30, help="Maximum per trial. Example: --epochs 50")
+@click.option("--epochs", "max_epochs", type=int, default=30, help="Maximum per trial. Example: --epochs 50")
 @click.option("--seed", type=int, default=0, help="Of split, weights, order and dropout. Example: --seed 7")
 @click.option(
     "--task",
@@ -113,6 +117,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 @cli.export_dir_option
 @click.option(
     "--workers",
+    "n_workers",
     type=int,
     metavar="N",
     default=DEFAULT_WORKERS,
@@ -134,6 +139,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 )
 @click.option(
     "--trial-timeout",
+    "trial_timeout_secs",
     type=float,
     metavar="SECONDS",
     default=None,
@@ -150,6 +156,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 )
 @click.option(
     "--memory-limit",
+    "memory_limit_mb",
     type=int,
     metavar="MB",
     default=None,
@@ -168,70 +175,14 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     help="Load the --baseline from its URL: a SavedModel is a program, which runs with your rights. Example: --trust",
 )
 @click.option("--quiet", is_flag=True, help="Print the result only. Example: --quiet")
-def search(
-    data: str | None,
-    model: str | None,
-    space: Path | None,
-    roles: tuple[str, ...],
-    study: str | None,
-    trials: int,
-    timeout: float | None,
-    target: float | None,
-    shrink: float | None,
-    epochs: int,
-    seed: int,
-    task: str | None,
-    objective: str,
-    baseline: str | None,
-    storage: str | None,
-    experiment: str,
-    tracking_uri: str | None,
-    export_dir: Path | None,
-    workers: int,
-    batch_size: int | None,
-    precision: str,
-    trial_timeout: float | None,
-    max_params: int | None,
-    memory_limit: int | None,
-    deterministic: bool,
-    trust: bool,
-    quiet: bool,
-) -> None:
+def search(study: str | None, **options: Any) -> None:  # noqa: ANN401 - each named as the setting that it becomes
     """Tune units, layers, dropout and L2 of a Keras network: overfit on purpose, then back off.
 
     Every trial and the pretrained baseline are logged to MLflow (`mlflow ui` in the same folder shows them), the best
     model is compared with them on a test set that the search never saw, and exported.
     """
-    settings = Settings(
-        root=Path.cwd(),
-        study=study or f"search-{datetime.now():%Y-%m-%d-%H%M%S}",
-        data=data,
-        n_trials=trials,
-        timeout_secs=timeout,
-        target=target,
-        shrink=shrink,
-        max_epochs=epochs,
-        seed=seed,
-        task=task,
-        objective=objective,
-        baseline=baseline,
-        storage=storage,
-        experiment=experiment,
-        tracking_uri=tracking_uri,
-        export_dir=export_dir,
-        n_workers=workers,
-        batch_size=batch_size,
-        precision=precision,
-        trial_timeout_secs=trial_timeout,
-        max_params=max_params,
-        memory_limit_mb=memory_limit,
-        deterministic=deterministic,
-        trust=trust,
-        quiet=quiet,
-        model=model,
-        space=space,
-        roles=roles,
-    )
+    name = study or f"search-{datetime.now():%Y-%m-%d-%H%M%S}"
+    settings = Settings(root=Path.cwd(), study=name, **options)
     check_writable(settings.root)
     from tuning import processes  # each import is paid only once what comes before it was in order
 

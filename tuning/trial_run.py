@@ -27,8 +27,9 @@ from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.errors import is_disk_full
 from tuning.network_size import TooLarge, check_size
 from tuning.settings import Settings
-from tuning.strategy.diagnosis import FitDiagnosis, LearningCurves, diagnose
+from tuning.strategy.diagnosis import FitDiagnosis, diagnose
 from tuning.strategy.history import Outcome
+from tuning.strategy.learning_curves import LearningCurves
 from tuning.task import Task
 from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, TASK, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob

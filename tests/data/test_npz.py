@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tuning.data.npz import read_npz
@@ -91,6 +92,16 @@ def test_archive_that_expands_a_thousandfold_is_refused(tmp_path: Path) -> None:
         np.lib.format.write_array(member, np.arange(3))
     with pytest.raises(DataError, match=r"bomb\.npz must expand to no more than 8 GB and 500 times its own size"):
         read_npz(path)
+
+
+def test_damaged_archive_is_not_left_open(tmp_path: Path) -> None:
+    """A search over many files would run out of them."""
+    path = tmp_path / "spoiled.npz"
+    np.savez(path, x_train=np.zeros((100, 3)), y_train=np.arange(100))
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x00"))  # its table of contents
+    with pytest.raises(DataError) as raised:
+        read_npz(path)
+    assert [] == [file for file in psutil.Process().open_files() if file.path == str(path)], raised.value
 
 
 def test_array_that_claims_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:

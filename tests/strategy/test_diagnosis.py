@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.strategy.diagnosis import FitDiagnosis, FitState, LearningCurves, diagnose
+from tuning.strategy.diagnosis import FitDiagnosis, FitState, diagnose
+from tuning.strategy.learning_curves import LearningCurves
 
 LN_10 = math.log(10)
 

@@ -38,7 +38,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
             "but it is none or was cut short: write or fetch it again."
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves a file open whose table of contents is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = _wanted_keys(archive.files)
             _check_expanded(path, archive.zip, [_file_of(archive.zip, key) for key in keys])
             return {key: _member(archive, key) for key in keys}

@@ -24,17 +24,10 @@ from tuning.evaluation.labels import compare_labels, evaluate_labels, label_erro
 from tuning.evaluation.loss import LossReport, loss_report
 from tuning.evaluation.metrics import Interval, correct_per_example, nll_per_example, yes_or_no
 from tuning.evaluation.optimism import SelectionOptimism, selection_optimism
+from tuning.evaluation.regression import PairedRegression, RegressionEvaluation, RegressionOptimism
 from tuning.evaluation.report import Evaluation, evaluate_model
 from tuning.evaluation.residuals import ResidualCause, ResidualReport, residual_report
-from tuning.evaluation.values import (
-    PairedRegression,
-    RegressionEvaluation,
-    RegressionOptimism,
-    compare_values,
-    evaluate_values,
-    squared_errors,
-    value_optimism,
-)
+from tuning.evaluation.values import compare_values, evaluate_values, squared_errors, value_optimism
 from tuning.task import Task
 
 Array = NDArray[Any]

@@ -12,6 +12,7 @@ the exact test calls it better.
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +59,43 @@ class PairedTest:
             raise ValueError(f"Counts of examples must not be negative, but got {self}.")
         if not (0 <= self.p_value <= 1 and 0 <= self.mid_p_value <= 1):
             raise ValueError(f"Probabilities must lie within [0, 1], but got {self}.")
+
+    @classmethod
+    def of(
+        cls,
+        right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+        accuracy: tuple[float, Interval],
+        calibrated: NDArray[np.float64],
+        raw: NDArray[np.float64],
+        *,
+        seed: int,
+        of_labels: bool = False,
+    ) -> Self:
+        """Test what was measured on each example.
+
+        Args:
+            right: Whether the model, and the baseline, are right on each example.
+            accuracy: Difference of the accuracies, with its interval.
+            calibrated: Differences of the losses at the temperatures, shape (examples,).
+            raw: The same without temperatures.
+            seed: Of the bootstrap, at least 0.
+            of_labels: As in the attributes.
+        """
+        b, c = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+        p_value, mid_p_value = mcnemar_p_values(b, c)
+        return cls(
+            only_model_right=b,
+            only_baseline_right=c,
+            p_value=p_value,
+            mid_p_value=mid_p_value,
+            accuracy_difference=accuracy[0],
+            accuracy_difference_interval=accuracy[1],
+            nll_difference=float(calibrated.mean()),
+            nll_difference_interval=bootstrap_mean_interval(calibrated, seed),
+            raw_nll_difference=float(raw.mean()),
+            raw_nll_difference_interval=bootstrap_mean_interval(raw, seed),
+            of_labels=of_labels,
+        )
 
     def sentence(self, model: str, baseline: str) -> str:
         """Return the verdict in one sentence; 'better' only where the exact test and the interval both show it.
@@ -113,35 +151,33 @@ def compare_paired(
     Raises:
         ValueError: If `check_examples` rejects the arrays, or a temperature is not above 0.
     """
-    if not (0 < model_temperature < math.inf and 0 < baseline_temperature < math.inf):
-        raise ValueError(
-            f"Temperatures must be finite and above 0, but got ({model_temperature=}, {baseline_temperature=})."
-        )
+    check_temperatures(model_temperature, baseline_temperature)
     model_right, baseline_right = (correct_per_example(x, labels) for x in (model_logits, baseline_logits))
-    b, c = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
-    p_value, mid_p_value = mcnemar_p_values(b, c)
     scores, baseline_scores = np.asarray(model_logits), np.asarray(baseline_logits)
     raw = nll_per_example(scores, labels) - nll_per_example(baseline_scores, labels)
     calibrated = nll_per_example(scores / model_temperature, labels) - nll_per_example(
         baseline_scores / baseline_temperature, labels
     )
-    return PairedTest(
-        only_model_right=b,
-        only_baseline_right=c,
-        p_value=p_value,
-        mid_p_value=mid_p_value,
-        accuracy_difference=(b - c) / len(model_right),
-        accuracy_difference_interval=newcombe_interval(
-            n_both=int((model_right & baseline_right).sum()),
-            n_first_only=b,
-            n_second_only=c,
-            n_neither=int((~model_right & ~baseline_right).sum()),
-        ),
-        nll_difference=float(calibrated.mean()),
-        nll_difference_interval=bootstrap_mean_interval(calibrated, seed),
-        raw_nll_difference=float(raw.mean()),
-        raw_nll_difference_interval=bootstrap_mean_interval(raw, seed),
+    interval = newcombe_interval(
+        n_both=int((model_right & baseline_right).sum()),
+        n_first_only=int((model_right & ~baseline_right).sum()),
+        n_second_only=int((baseline_right & ~model_right).sum()),
+        n_neither=int((~model_right & ~baseline_right).sum()),
     )
+    difference = (int(model_right.sum()) - int(baseline_right.sum())) / len(model_right)
+    return PairedTest.of((model_right, baseline_right), (difference, interval), calibrated, raw, seed=seed)
+
+
+def check_temperatures(model_temperature: float, baseline_temperature: float) -> None:
+    """Refuse what logits cannot be divided by.
+
+    Raises:
+        ValueError: If a temperature is not finite and above 0.
+    """
+    if not (0 < model_temperature < math.inf and 0 < baseline_temperature < math.inf):
+        raise ValueError(
+            f"Temperatures must be finite and above 0, but got ({model_temperature=}, {baseline_temperature=})."
+        )
 
 
 def mcnemar_p_values(b: int, c: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuning.evaluation.comparison import PairedTest, bootstrap_mean_interval, bootstrap_means, mcnemar_p_values
+from tuning.evaluation.comparison import PairedTest, bootstrap_mean_interval, check_temperatures
 from tuning.evaluation.metrics import (
     Interval,
     correct_per_example,
@@ -23,11 +23,10 @@ from tuning.evaluation.metrics import (
     wilson_interval,
     yes_or_no,
 )
-from tuning.evaluation.optimism import SelectionOptimism
+from tuning.evaluation.optimism import SelectionOptimism, difference_interval
 from tuning.evaluation.report import Evaluation, evaluate_model
 
 _SEED = 0  # of the interval of the accuracy, which belongs to the examples and not to a comparison
-_N_RESAMPLES = 2000
 
 
 def label_losses(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -97,28 +96,17 @@ def compare_labels(
     McNemar's test counts whole examples, all of whose labels one model alone has right; the difference of the
     accuracies is that of the shares of right labels.
     """
-    model_scores, baseline_scores = np.asarray(model_logits, np.float64), np.asarray(baseline_logits, np.float64)
-    model_errors, baseline_errors = label_errors(model_scores, labels), label_errors(baseline_scores, labels)
-    b, c = (int(each.sum()) for each in _alone_right(model_errors == 0, baseline_errors == 0))
-    p_value, mid_p_value = mcnemar_p_values(b, c)
-    gains = baseline_errors - model_errors
-    raw = label_losses(model_scores, labels) - label_losses(baseline_scores, labels)
-    calibrated = label_losses(model_scores / model_temperature, labels) - label_losses(
+    check_temperatures(model_temperature, baseline_temperature)
+    scores, baseline_scores = np.asarray(model_logits, np.float64), np.asarray(baseline_logits, np.float64)
+    errors, baseline_errors = label_errors(scores, labels), label_errors(baseline_scores, labels)
+    gains = baseline_errors - errors
+    raw = label_losses(scores, labels) - label_losses(baseline_scores, labels)
+    calibrated = label_losses(scores / model_temperature, labels) - label_losses(
         baseline_scores / baseline_temperature, labels
     )
-    return PairedTest(
-        only_model_right=b,
-        only_baseline_right=c,
-        p_value=p_value,
-        mid_p_value=mid_p_value,
-        accuracy_difference=float(gains.mean()),
-        accuracy_difference_interval=bootstrap_mean_interval(gains, seed),
-        nll_difference=float(calibrated.mean()),
-        nll_difference_interval=bootstrap_mean_interval(calibrated, seed),
-        raw_nll_difference=float(raw.mean()),
-        raw_nll_difference_interval=bootstrap_mean_interval(raw, seed),
-        of_labels=True,
-    )
+    right = errors == 0, baseline_errors == 0
+    accuracy = float(gains.mean()), bootstrap_mean_interval(gains, seed)
+    return PairedTest.of(right, accuracy, calibrated, raw, seed=seed, of_labels=True)
 
 
 def label_optimism(
@@ -130,32 +118,15 @@ def label_optimism(
     seed: int,
 ) -> SelectionOptimism:
     """Return how a model's validation numbers compare with its test numbers; arguments as in `selection_optimism`."""
-    val_errors, test_errors = (
-        label_errors(validation_logits, validation_labels),
-        label_errors(test_logits, test_labels),
-    )
-    val_losses, test_losses = (
-        label_losses(validation_logits, validation_labels),
-        label_losses(test_logits, test_labels),
-    )
+    parts = (validation_logits, validation_labels), (test_logits, test_labels)
+    val_errors, test_errors = (label_errors(*part) for part in parts)
+    val_losses, test_losses = (label_losses(*part) for part in parts)
     return SelectionOptimism(
         accuracy_drop=float(test_errors.mean() - val_errors.mean()),
         accuracy_drop_interval=difference_interval(val_errors, test_errors, seed),
         nll_rise=float(test_losses.mean() - val_losses.mean()),
         nll_rise_interval=difference_interval(val_losses, test_losses, seed),
     )
-
-
-def difference_interval(first: NDArray[np.float64], second: NDArray[np.float64], seed: int) -> Interval:
-    """Return the 95 % interval of the second mean minus the first, of different examples: bootstrap of both."""
-    rng = np.random.default_rng(seed)
-    differences = -bootstrap_means(first, rng, _N_RESAMPLES) + bootstrap_means(second, rng, _N_RESAMPLES)
-    low, high = np.percentile(differences, (2.5, 97.5))
-    return Interval(float(low), float(high))
-
-
-def _alone_right(model: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    return model & ~baseline, baseline & ~model
 
 
 def _checked(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.integer]]:

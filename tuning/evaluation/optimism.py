@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tuning.evaluation.comparison import bootstrap_means
 from tuning.evaluation.metrics import Interval, correct_per_example, nll_per_example, wilson_interval
@@ -88,17 +88,22 @@ def selection_optimism(
     """
     right = [correct_per_example(validation_logits, validation_labels), correct_per_example(test_logits, test_labels)]
     losses = [nll_per_example(validation_logits, validation_labels), nll_per_example(test_logits, test_labels)]
-    rng = np.random.default_rng(seed)
-    val_means, test_means = (bootstrap_means(each, rng, _N_RESAMPLES) for each in losses)
-    low, high = np.percentile(test_means - val_means, (2.5, 97.5))
     return SelectionOptimism(
         accuracy_drop=float(right[0].mean() - right[1].mean()),
         accuracy_drop_interval=independent_difference(
             int(right[0].sum()), len(right[0]), int(right[1].sum()), len(right[1])
         ),
         nll_rise=float(losses[1].mean() - losses[0].mean()),
-        nll_rise_interval=Interval(float(low), float(high)),
+        nll_rise_interval=difference_interval(losses[0], losses[1], seed),
     )
+
+
+def difference_interval(first: NDArray[np.float64], second: NDArray[np.float64], seed: int) -> Interval:
+    """Return the 95 % interval of the second mean minus the first, of different examples: bootstrap of both."""
+    rng = np.random.default_rng(seed)
+    first_means, second_means = (bootstrap_means(each, rng, _N_RESAMPLES) for each in (first, second))
+    low, high = np.percentile(second_means - first_means, (2.5, 97.5))
+    return Interval(float(low), float(high))
 
 
 def independent_difference(n_first: int, n_of_first: int, n_second: int, n_of_second: int) -> Interval:

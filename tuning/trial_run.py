@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -40,7 +40,6 @@ from tuning.weights import WeightStore
 # Who watches a trial: told of every epoch, answers with a reason to prune the trial or with nothing.
 Watcher = Callable[[EpochReport], str]
 
-
 # Enough to tell a model that never works from one that fails on its first configuration.
 _N_OTHERS = 3
 _BY_THE_MODEL = (Outcome.FAILED, Outcome.DIVERGED)
@@ -59,7 +58,6 @@ class TrialRunner:
     settings: Settings
     weights: WeightStore
     family: Family = field(default_factory=mlp_family)
-    _engines: dict[bool, Engine] = field(default_factory=dict)
 
     def run(self, job: TrialJob, watch: Watcher) -> TrialEnd:
         """Train a configuration to its end, whatever the end is."""
@@ -136,12 +134,12 @@ class TrialRunner:
 
     def _engine_of(self, model: keras.Model) -> Engine:
         """The engine whose labels are what the model's loss takes."""
-        if not takes_one_hot(model):
-            return self.engine
-        if True not in self._engines:
-            (train, val), eye = (self.data.train, self.data.validation), np.eye(self.data.n_classes, dtype=np.float32)
-            self._engines[True] = Engine(train.inputs, eye[train.labels], val.inputs, eye[val.labels])
-        return self._engines[True]
+        return self._one_hot_engine if takes_one_hot(model) else self.engine
+
+    @cached_property
+    def _one_hot_engine(self) -> Engine:
+        train, val, eye = self.data.train, self.data.validation, np.eye(self.data.n_classes, dtype=np.float32)
+        return Engine(train.inputs, eye[train.labels], val.inputs, eye[val.labels])
 
 
 def _ending(error: Exception) -> tuple[Outcome, str]:

@@ -68,12 +68,12 @@ class Dataset:
     @property
     def n_outputs(self) -> int:
         """How many numbers a network gives for an example: logits, or the predicted numbers."""
-        return n_outputs(self.task, self.train.labels)
+        return self.for_training.n_outputs
 
     @property
     def target_scaling(self) -> TargetScaling | None:
         """Mean and deviation of the training targets of a regression; None for other tasks."""
-        return target_scaling(self.train.labels) if self.task is Task.REGRESSION else None
+        return self.for_training.target_scaling
 
     @property
     def for_training(self) -> "TrainingData":

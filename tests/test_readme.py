@@ -93,6 +93,7 @@ def test_from_kerastuner(tmp_path: Path) -> None:
     assert " tuned " in printed
 
 
+@pytest.mark.slow
 def test_from_optuna(tmp_path: Path) -> None:
     """The sampler, the diagnosis and the loss report, each on plain numbers."""
     _, diagnosis, loss = run_guide("from-optuna.md", tmp_path)
@@ -108,6 +109,7 @@ def test_the_scikit_learn_example_runs() -> None:
     assert (3, 64) == (len(study.trials), study.trials[0].params["width"])
 
 
+@pytest.mark.slow
 def test_the_pytorch_example_runs() -> None:
     """Where PyTorch is installed: its trials are diagnosed."""
     pytest.importorskip("torch")

@@ -143,6 +143,7 @@ def stories(study: optuna.Study) -> list[tuple[object, ...]]:
     return [(trial.params, seed_index(trial), trial.value, decision_of(trial)["reason"]) for trial in counted]
 
 
+@pytest.mark.slow
 def test_a_study_in_two_parts_is_the_study_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven trials and then thirteen more: the same configurations, values and reasons as twenty."""
     _, whole, _ = searched(tmp_path, monkeypatch, 20, n_workers=1, space=mlp_space())
@@ -200,6 +201,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_journal_on_a_full_disk_loses_nothing(
     tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

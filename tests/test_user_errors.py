@@ -20,6 +20,8 @@ from tuning.trial_job import TrialEnd, TrialJob
 from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
 
+pytestmark = pytest.mark.slow  # about two seconds each, most of which is TensorFlow's tracing
+
 SPACE = SearchSpace("small", (Lever("units", Role.CAPACITY, 4, 32, Scale.LOG2_INTEGER, step=1.0, start=16),))
 
 

@@ -238,11 +238,14 @@ def scripted(endings: list[dict[str, Any]]) -> Callable[[Params], dict[str, Any]
     return lambda params: endings[next(count) % len(endings)]
 
 
-PLANS = (DIRECTION_ALONE, Plan(n_seeds=2, n_trials=30))
+PLANS = (
+    pytest.param(DIRECTION_ALONE, id="direction alone"),
+    pytest.param(Plan(n_seeds=2, n_trials=30), id="in full", marks=pytest.mark.slow),
+)
 """Without and with repeats, model and confirmation."""
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
+@pytest.mark.parametrize("plan", PLANS)
 @settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=60))
 def test_no_run_is_proposed_twice_and_all_lies_on_the_grid(
@@ -259,7 +262,7 @@ def test_no_run_is_proposed_twice_and_all_lies_on_the_grid(
     assert points == [MLP.snap(point) for point in points]
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=["direction alone", "in full"])
+@pytest.mark.parametrize("plan", PLANS)
 @settings(max_examples=4, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=20), st.lists(st.integers(0, 20), max_size=5))
 def test_killed_trials_leave_no_trace(

@@ -37,7 +37,7 @@ class Server:
     @property
     def url(self) -> str:
         """The storage URL, without a password: whoever connects is trusted."""
-        return f"postgresql+psycopg2://{_USER}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""

@@ -85,9 +85,10 @@ def closing(storage: BaseStorage) -> Iterator[BaseStorage]:
     try:
         yield storage
     finally:
-        if isinstance(storage, RDBStorage):
-            storage.remove_session()
-            storage.engine.dispose()
+        rdb = getattr(storage, "_backend", storage)  # Optuna's cache in front of it has no public way through
+        assert isinstance(rdb, RDBStorage)
+        rdb.remove_session()
+        rdb.engine.dispose()
 
 
 def _run(*command: object) -> None:

@@ -40,6 +40,16 @@ def family_of(choice: ModelChoice) -> Family:
     return Family(choice.reference, choice.space, _Own(build, choice.space), _own_rate)
 
 
+def hypermodel_of(choice: ModelChoice) -> Callable[..., Any] | None:
+    """The function from `hp` to a network behind a choice; None for a model that is none of KerasTuner's.
+
+    Raises:
+        ModelError: If a user's own model cannot be imported.
+    """
+    build = _loaded(choice.reference, choice.folder, choice.pickled) if choice.is_own else None
+    return _builder(build) if build is not None and _is_kerastuner(build) else None
+
+
 def described(
     reference: str, folder: Path, pickled: bytes | None, space: SearchSpace | None
 ) -> tuple[SearchSpace, tuple[str, ...]]:
@@ -68,12 +78,9 @@ def described(
         raise ModelError(f"`--space` is for build(params): {reference} is a KerasTuner model, which has its own space.")
     from models.hypermodel import discover  # KerasTuner: for its own models alone
 
-    try:
-        found = discover(_builder(build), reference)
-    except ValueError as error:  # a hyperparameter that makes no lever; what a build raises is among what was found
-        raise ModelError(f"{reference}: {error}") from error
+    found = discover(_builder(build), reference)
     if found.space is None or found.n_failed == found.n_builds:
-        raise _nothing_found(reference, found)
+        raise ModelError(_nothing_found(reference, found))
     return found.space, tuple(_notes(found, build))
 
 
@@ -118,7 +125,7 @@ def _builder(build: Any) -> Callable[..., Any]:  # noqa: ANN401
         return builder_of(build)
     except Exception as error:
         rule = "The HyperModel cannot be made without arguments: name an instance instead of the class"
-        raise ModelError(f"{rule}:", told(error)) from error
+        raise ModelError(f"{rule}:\n{told(error)}") from error
 
 
 def _own_rate(params: Mapping[str, Value]) -> float:
@@ -131,15 +138,13 @@ def _loaded(reference: str, folder: Path, pickled: bytes | None) -> Any:  # noqa
     try:
         return pickle.loads(pickled)
     except Exception as error:
-        raise ModelError("The model cannot be handed to another process:", told(error)) from error
+        raise ModelError(f"The model cannot be handed to another process:\n{told(error)}") from error
 
 
-def _nothing_found(reference: str, found: Discovered) -> ModelError:
+def _nothing_found(reference: str, found: Discovered) -> str:
     if found.error is None:
-        rule = f"{reference} asks for no hyperparameter that has more than one value: there is nothing to search."
-        return ModelError(rule)
-    rule = f"{reference} failed on every configuration that was tried ({found.n_builds}):"
-    return ModelError(rule, told(found.error))
+        return f"{reference} asks for no hyperparameter that has more than one value: there is nothing to search."
+    return f"{reference} failed on every configuration that was tried ({found.n_builds}):\n{told(found.error)}"
 
 
 def _notes(found: Discovered, build: Any) -> list[str]:  # noqa: ANN401

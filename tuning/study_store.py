@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.errors import StudyError
 from tuning.pruner import CatchUpPruner
-from tuning.sampler import OverfitBackoffSampler
-from tuning.settings import Settings, check_study_name, known_studies, study_dir
+from tuning.settings import Settings, known_studies
 from tuning.steady_storage import SteadyStorage
-from tuning.storages import open_existing, open_storage
+from tuning.storages import open_storage
 from tuning.strategy.history import Outcome
 from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
 from tuning.workers import BEAT, WORKER, Witness, Worker, is_gone, is_other
@@ -29,7 +29,7 @@ N_TEST_OPENINGS = "n_test_openings"  # user attribute of a study: how often its 
 SHIPPED_TRIAL = "shipped_trial"  # number of the trial whose weights were compared and exported
 
 
-def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: Mapping[str, Any]) -> Study:
+def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[str, Any]) -> Study:
     """Create the study, or open the existing one of that name for more trials.
 
     Raises:
@@ -37,7 +37,7 @@ def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: 
         StorageError: If the storage cannot be reached or written.
     """
     inner = open_storage(settings.storage, settings.study_dir)
-    storage = cast("BaseStorage", SteadyStorage(inner, Worker.this().as_attr(), url=settings.storage))
+    storage = cast("BaseStorage", SteadyStorage(inner, Worker.this().as_attr()))
     pruner = CatchUpPruner(settings.max_epochs)
     try:
         # Not `load_if_exists`: that would write before the fingerprint is known to agree.
@@ -55,18 +55,6 @@ def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: 
         study.set_user_attr(FINGERPRINT, dict(fingerprint))
     check_fingerprint(study, fingerprint)
     return study
-
-
-def fingerprint_of(study: Study) -> Mapping[str, Any]:
-    """What makes the trials of a study comparable.
-
-    Raises:
-        StudyError: If it is no study of `python -m tuning.search`.
-    """
-    fingerprint = study.user_attrs.get(FINGERPRINT)
-    if fingerprint is None:
-        raise StudyError(f"The study {study.study_name!r} was not run by `python -m tuning.search`: name one that was.")
-    return dict(fingerprint)
 
 
 def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
@@ -95,12 +83,10 @@ def load_study(root: Path, name: str, storage_url: str | None) -> Study:
 
     Raises:
         StudyError: If there is none of that name; the known ones are listed.
-        StorageError: If there is no such storage, or it cannot be reached.
     """
-    check_study_name(name)  # a storage of somebody else's may hold one that leads out of the folder
     if storage_url is None and name not in known_studies(root):
         raise StudyError(_unknown(name, known_studies(root)))
-    storage = open_existing(storage_url, study_dir(root, name))
+    storage = open_storage(storage_url, root / "mlruns" / "studies" / name)
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError as error:

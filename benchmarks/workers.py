@@ -1,6 +1,7 @@
 """Two workers with one thread each against one worker with two: the same trials, in turns, in one run.
 
     TUNING_MNIST=mnist.npz python -m benchmarks.workers
+    python -m benchmarks.workers --determinism      # what --deterministic costs, one worker, in turns
 
 The configurations are fixed (a study's own would depend on which trial ends first), as a study meets them: 128 to 1024
 units, one to three layers, with and without dropout and L2. What is timed is a whole pool, from the first trial handed
@@ -58,9 +59,11 @@ def elapsed_secs(pool: Pool, todo: list[TrialJob], on_epoch: Callable[[], None] 
     return time.perf_counter() - begun
 
 
-def trials_a_minute(dataset: Dataset, n_epochs: int, n_workers: int, folder: Path) -> float:
+def trials_a_minute(
+    dataset: Dataset, n_epochs: int, n_workers: int, folder: Path, *, deterministic: bool = False
+) -> float:
     """Train all configurations with a fresh pool."""
-    settings = Settings(folder, "benchmark", max_epochs=n_epochs)
+    settings = Settings(folder, "benchmark", max_epochs=n_epochs, deterministic=deterministic)
     model = ModelChoice("mlp", mlp_space())
     args = (dataset.for_training, settings, model, folder / "weights", share_of_cores(n_workers))
     with Pool(lambda slot: processes.start("tuning.worker_main", "run_trials", *args, slot), n_workers) as pool:
@@ -92,14 +95,32 @@ def print_memory(n_trials: int) -> None:
         )
 
 
+def print_determinism(turns: int, n_epochs: int) -> None:
+    """A row: the same trials without and with `--deterministic`, in turns."""
+    dataset, rates = load_dataset("mnist5k", seed=0, environ=os.environ), dict[bool, list[float]]()
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(turns):
+            for flag in (False, True):
+                rate = trials_a_minute(dataset, n_epochs, 1, Path(folder), deterministic=flag)
+                rates.setdefault(flag, []).append(rate)
+    cells = [f"{statistics.median(r):.1f} ({min(r):.1f} to {max(r):.1f})" for r in rates.values()]
+    ratio = statistics.median(rates[True]) / statistics.median(rates[False])
+    print(f"| mnist5k, {n_epochs} epochs | without | with `--deterministic` | ratio |\n|---|---|---|---|")
+    print(f"| trials a minute, {turns} turns | {cells[0]} | {cells[1]} | {ratio:.2f} |", flush=True)
+
+
 @click.command()
 @click.option("--turns", default=3, show_default=True, help="Measurements of each number of workers.")
 @click.option("--epochs", default=5, show_default=True, help="Epochs a trial on mnist5k; full MNIST gets 1.")
 @click.option("--memory-trials", default=200, show_default=True, help="Trials after which memory is measured; > 20.")
-def main(turns: int, epochs: int, memory_trials: int) -> None:
+@click.option("--determinism", is_flag=True, help="Only what --deterministic costs.")
+def main(turns: int, epochs: int, memory_trials: int, *, determinism: bool) -> None:
     """Measure and print the tables."""
     processes.warm_up()
     processes.call("time", "time").result()  # the fork server is ready
+    if determinism:
+        print_determinism(turns, epochs)
+        return
     print(f"{share_of_cores(1)} cores, {len(jobs())} trials, {turns} turns: median (range) of trials a minute\n")
     print("| data | epochs | 1 worker | 2 workers | ratio |\n|---|---|---|---|---|")
     for name, n_epochs in (("mnist5k", epochs), ("mnist", 1)):

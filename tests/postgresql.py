@@ -41,6 +41,11 @@ class Server:
         """The storage URL, without a password: whoever connects is trusted."""
         return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/postgres"
 
+    @property
+    def pid(self) -> int:
+        """Number of its first process, the parent of all others."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = (

@@ -18,6 +18,7 @@ from tuning.search import search
 
 PROJECT = Path(tuning.__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
+_DOCUMENTS = ("deploy/README.md", "docs/scale-out.md", "SECURITY.md", "CONTRIBUTING.md")
 
 
 def documents(name: str) -> list[dict[str, Any]]:
@@ -92,7 +93,7 @@ def test_containers_run_the_search_and_hold_no_password() -> None:
 
 def test_commands_of_the_documents_are_understood() -> None:
     """Every `python -m tuning.search` line of this topic's documents parses, and every benchmark exists."""
-    text = "".join((PROJECT / name).read_text() for name in ("deploy/README.md", "SECURITY.md", "CONTRIBUTING.md"))
+    text = "".join((PROJECT / name).read_text() for name in _DOCUMENTS)
     commands = re.findall(r"^\s*(python -m tuning\.search .*)$", text, flags=re.MULTILINE)
     assert len(commands) >= 2
     for command in commands:

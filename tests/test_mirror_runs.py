@@ -1,5 +1,6 @@
 """Trials as MLflow runs, ended in every way: the same keys, and a page that says why and what came out."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_spaces import mlp_space
 from tuning.mirror_runs import trial_run
 from tuning.settings import OBJECTIVES
-from tuning.trial_attrs import DECISION, OUTCOME, OUTCOME_REASON, VALUE_STDERR
+from tuning.trial_attrs import DECISION, OUTCOME, OUTCOME_REASON, TRAIN_SECS, VALUE_STDERR, record_of
 
 SPACE, GOAL = mlp_space(), OBJECTIVES["val_loss"]
 NAMES = ("train_loss", "train_error", "val_loss", "val_error", "val_calibrated_loss", "val_loss_sd")
@@ -93,3 +94,17 @@ def test_every_end_has_its_status_and_the_same_keys(outcome: str, status: str) -
     assert (complete.params.keys(), complete.tags.keys()) == (run.params.keys(), run.tags.keys())
     said = "was killed" if outcome == "killed" else outcome
     assert f"no value, it {said}: its worker process ended" in run.note
+
+
+def test_a_clock_that_was_put_back_makes_no_trial_impossible() -> None:
+    """By the wall clock it ended before it began: MLflow shows no duration, the strategy takes the training's own."""
+    trial = a_trial(5, 0.2, POLL, user_attrs={**FINDINGS, TRAIN_SECS: 3.5})
+    assert trial.datetime_start is not None
+    trial.datetime_complete = trial.datetime_start - timedelta(hours=3)
+    run, record = trial_run(trial, GOAL), record_of(trial, SPACE, maximize=False)
+    assert run.start_ms == run.end_ms
+    assert record is not None
+    assert 3.5 == record.secs
+    killed = a_trial(6, None, POLL, user_attrs={OUTCOME: "killed"}, state=TrialState.FAIL)
+    killed.datetime_start, killed.datetime_complete = trial.datetime_start, trial.datetime_complete
+    assert 0.0 == trial_run(killed, GOAL).metrics["train_secs"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -40,10 +41,10 @@ class Leaving(Tracker):
         self._ask()
         return super().log(run)
 
-    def keys(self) -> frozenset[str]:
+    def keys(self, since_ms: int | None = None) -> frozenset[str]:
         """As long as it is there."""
         self._ask()
-        return super().keys()
+        return super().keys(since_ms)
 
     def _ask(self) -> None:
         if self.is_away:
@@ -69,6 +70,32 @@ def test_a_server_that_is_away_is_asked_seldom_and_gets_everything_when_it_is_ba
     ] == said[:3]
     assert ["MLflow answers again: what was missing there has been sent.", ""] == said[3:]
     assert frozenset(f"trial-{number}" for number in range(5)) == tracker.keys()
+
+
+def test_a_long_study_is_not_looked_through_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known to be there is not read on resuming; what is missing after that is sent, whatever the clock."""
+    monkeypatch.setattr("tuning.mirror._SETTLE_EVERY", 2)
+    study = optuna.create_study()
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlruns", "x")
+    facts = DatasetFacts("digits", "0" * 64, "scikit-learn", n_train=1, n_val=1, n_test=1)
+
+    def opened() -> Mirror:
+        tracker = Tracker(store, "long")
+        tracker.open_study(tags={}, params={}, dataset=facts)
+        return Mirror(tracker, study, OBJECTIVES["val_loss"])
+
+    first = opened()
+    for number in range(3):
+        study.add_trial(create_trial(state=optuna.trial.TrialState.PRUNED, intermediate_values={1: 0.5}))
+        first.trial(number)
+    resumed = opened()
+    resumed.catch_up()
+    assert ["trial-2"] == [key for key in ("trial-0", "trial-1", "trial-2") if resumed.tracker.has(key)]
+    late = create_trial(state=optuna.trial.TrialState.PRUNED, intermediate_values={1: 0.5})
+    late.datetime_start = late.datetime_complete = datetime(2001, 1, 1)
+    study.add_trial(late)
+    opened().catch_up()
+    assert (4, 4) == (opened().tracker.n_settled, len(opened().tracker.keys()))
 
 
 def run(command: str, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -1,20 +1,15 @@
 """The loop of a search with several workers, on a small space whose trials take a moment."""
 
 import multiprocessing
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
-from tests import postgresql
+from search_spaces import Lever, Role, Scale, SearchSpace
 from tuning import processes, search_loop
 from tuning.callbacks import TrialCallback
 from tuning.console import SearchView
@@ -26,12 +21,9 @@ from tuning.pool import Pool
 from tuning.sampler import OverfitBackoffSampler
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
-from tuning.steady_storage import SteadyStorage
-from tuning.storages import open_storage
 from tuning.strategy.history import Outcome
-from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, decision_of, outcome_of, seed_index
+from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 from tuning.weights import WeightStore
-from tuning.workers import Worker
 
 SPACE = SearchSpace(
     "small",
@@ -129,6 +121,17 @@ def test_a_worker_with_nothing_left_to_try_waits_for_the_running_trials(
     assert list(range(len(study.trials))) == sorted(mirror.numbers)
 
 
+def test_what_was_enqueued_is_tried_before_the_search_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enqueues a trial wants to see it, also where the strategy has nothing left to try."""
+    study = optuna.create_study()
+    searched(tmp_path, monkeypatch, n_trials=100, study=study)
+    n_before = len(study.trials)
+    study.enqueue_trial({"units": 32, "dropout": 0.4})
+    searched(tmp_path, monkeypatch, n_trials=100, study=study)
+    assert {"units": 32, "dropout": 0.4} == study.trials[n_before].params
+    assert Outcome.COMPLETE is outcome_of(study.trials[n_before])
+
+
 def test_the_budget_is_met_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running trials count: three workers start no fifth of four trials."""
     told = Told()
@@ -159,93 +162,3 @@ def test_a_full_disk_ends_the_search_and_spoils_no_trial(tmp_path: Path, monkeyp
     with pytest.raises(StorageError, match=r"The study stopped in trial \d: No space left on device"):
         searched(tmp_path, monkeypatch, 5, "run_on_a_full_disk", study=study)
     assert {Outcome.KILLED} == {outcome_of(trial) for trial in study.trials}
-
-
-def stories(study: optuna.Study) -> list[tuple[object, ...]]:
-    """Configurations, seeds, values and reasons of the trials that count."""
-    counted = [trial for trial in study.trials if outcome_of(trial).counts]
-    return [(trial.params, seed_index(trial), trial.value, decision_of(trial)["reason"]) for trial in counted]
-
-
-@pytest.mark.slow
-def test_a_study_in_two_parts_is_the_study_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven trials and then thirteen more: the same configurations, values and reasons as twenty."""
-    _, whole, _ = searched(tmp_path, monkeypatch, 20, n_workers=1, space=mlp_space())
-    _, parts, _ = searched(tmp_path, monkeypatch, 7, n_workers=1, space=mlp_space())
-    assert 7 == len(parts.trials)
-    searched(tmp_path, monkeypatch, 20, n_workers=1, space=mlp_space(), study=parts)
-    assert 20 == len(stories(whole))
-    assert stories(whole) == stories(parts)
-
-
-def steady_study(inner: BaseStorage) -> optuna.Study:
-    """A study as a search opens it."""
-    storage: Any = SteadyStorage(inner, Worker.this().as_attr())
-    return optuna.create_study(study_name="steady", storage=storage, load_if_exists=True)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(postgresql.binaries() is None, reason="PostgreSQL is not installed")
-def test_a_database_that_is_stopped_and_started_again_costs_a_pause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twice in the middle of the search, as if its machine had lost power: every trial is there once."""
-    binaries = postgresql.binaries()
-    assert binaries is not None
-    with (
-        postgresql.running_server(binaries) as server,
-        postgresql.closing(open_storage(server.url, tmp_path)) as storage,
-    ):
-        study = steady_study(storage)
-
-        def restart() -> None:
-            for n_trials in (3, 8):
-                while len(study.trials) < n_trials:
-                    time.sleep(0.01)
-                server.stop()
-                time.sleep(0.3)
-                server.start()
-            storage.remove_session()  # each thread has its own
-
-        administrator = threading.Thread(target=restart)
-        administrator.start()
-        reason, _, mirror = searched(tmp_path, monkeypatch, 20, study=study, space=mlp_space())
-        administrator.join()
-        trials = optuna.load_study(study_name="steady", storage=storage).trials
-    assert "its budget of 20 trials is used up" == reason
-    assert 20 == len([trial for trial in trials if outcome_of(trial).counts]) == len(trials)
-    assert list(range(20)) == sorted(mirror.numbers)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 kB; only root can make one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)], capture_output=True)
-    if made.returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.slow
-def test_a_journal_on_a_full_disk_loses_nothing(
-    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The search ends where the disk is full; with room again it goes on, and no trial is lost or there twice."""
-    (small_disk / "ballast").write_bytes(b"x" * 112_000)
-    study = steady_study(open_storage(None, small_disk))
-    with pytest.raises(OSError, match="No space left"):
-        searched(tmp_path, monkeypatch, 20, study=study, n_workers=1, space=mlp_space())
-    before = stories(optuna.load_study(study_name="steady", storage=open_storage(None, small_disk)))
-    assert 1 <= len(before) < 20
-    (small_disk / "ballast").unlink()
-    resumed = steady_study(open_storage(None, small_disk))
-    for trial in resumed.trials:  # as the next search does with what a process that is gone has left running
-        if not trial.state.is_finished():
-            resumed._storage.set_trial_user_attr(trial._trial_id, OUTCOME, Outcome.KILLED.value)
-            resumed.tell(trial.number, state=TrialState.FAIL)
-    searched(tmp_path, monkeypatch, 20, study=resumed, n_workers=1, space=mlp_space())
-    assert before == stories(resumed)[: len(before)]
-    assert 20 == len(stories(resumed))

@@ -347,6 +347,16 @@ def test_a_run_whose_creation_was_answered_too_late_is_there_once(store: Store, 
     assert lost not in [run.info.run_id for run in runs_in(store)]
 
 
+def test_a_run_that_two_processes_wrote_is_there_once(store: Store, tracker: Tracker) -> None:
+    """Neither saw the other's: whoever looks next leaves the same one as everybody else would."""
+    other = opened(store)
+    assert frozenset() == other.keys()
+    assert tracker.log(a_run("trial-7"))
+    assert other.log(a_run("trial-7"))
+    assert frozenset({"trial-7"}) == tracker.keys() == opened(store).keys()
+    assert the_child(store).info.status == "FINISHED"
+
+
 def test_a_new_experiment_says_what_counts(store: Store, tracker: Tracker) -> None:
     """MLflow's pages show the primary metric and the views for models."""
     experiment = MlflowClient(store.tracking_uri).get_experiment_by_name(store.experiment)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # MLflow looks at it when it is
 import tuning
 from tuning.errors import SettingsError, StorageError
 from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.tracking_store import prepared
 
 
 @pytest.fixture
@@ -106,3 +108,32 @@ def test_the_experiment_needs_a_name_of_its_own(tmp_path: Path) -> None:
     """The artifacts of 'Default' may belong to a server that a later search cannot write to."""
     with pytest.raises(SettingsError, match="'Default'"):
         sqlite_store(tmp_path, experiment="Default")
+
+
+def test_a_database_whose_creation_was_cut_off_is_created_anew(tmp_path: Path) -> None:
+    """A kill leaves it under another name, a full disk leaves nothing; the next search finds no half of a database."""
+    store, database = sqlite_store(tmp_path), tmp_path / "mlflow.db"
+
+    def half(uri: str) -> None:
+        with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:
+            connection.execute("CREATE TABLE half (x)")
+        connection.close()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(sqlite3.OperationalError), prepared(store, half):
+        pytest.fail("the store is not ready")
+    assert ["mlflow.db.lock"] == [path.name for path in tmp_path.iterdir()]
+    (tmp_path / "mlflow.db.new").write_bytes(b"what a killed process has left")
+    database.touch()  # what it left before there was another name
+    open_study(store)
+    assert not (tmp_path / "mlflow.db.new").exists()
+    with sqlite3.connect(database) as connection:
+        assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
+        assert [] == connection.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall()
+    connection.close()
+
+
+def test_a_database_that_was_broken_before_is_told_with_the_way_out(tmp_path: Path) -> None:
+    """As a server that was killed in its first seconds leaves it."""
+    told = sqlite_store(tmp_path).unusable(RuntimeError("(sqlite3.OperationalError) table secrets already exists"))
+    assert "its creation was interrupted, so move the file away" in str(told)

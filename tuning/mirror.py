@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial
 from search_spaces import shown
 from tuning.errors import StorageError
 from tuning.masking import shown_url
-from tuning.mirror_runs import model_run, model_summary, trial_key, trial_run
+from tuning.mirror_runs import model_run, model_summary, ms_of, trial_key, trial_run
 from tuning.previews import write_previews
 from tuning.result import SearchResult, write_json
 from tuning.settings import PICTURES, Objective
@@ -34,6 +34,9 @@ PLACE = "mlflow"  # user attribute of a study: where and how it is mirrored
 # A server that is away is asked again after so many times what asking took: at most 5 % of the search's time.
 _PATIENCE = 20.0
 _MIN_WAIT_SECS = 10.0
+
+_SETTLE_EVERY = 100  # trials
+_NEVER_MS = 2**53  # later than any trial
 
 _PREVIEWS = "previews"  # small copies of the pictures, in the folder of a study
 _LOCAL_UI = "http://127.0.0.1:5000"
@@ -104,6 +107,8 @@ class Mirror:
                 self.catch_up(self.is_own)
             else:
                 self._log(self.study.get_trials(deepcopy=False)[number])
+                if (number + 1) % _SETTLE_EVERY == 0:
+                    self._settle(self.study.get_trials(deepcopy=False))
         except StorageError as error:
             return self._away(begun, error)
         was_away, self._is_away = self._is_away, False
@@ -114,14 +119,24 @@ class Mirror:
 
         Args:
             which: Of these alone. A trial of another living process is its to log: two would log it twice.
+                Those that are known to be there (`Tracker.n_settled`) are not looked for.
 
         Raises:
             StorageError: If the store still cannot be reached.
         """
-        known = self.tracker.keys()
-        for trial in self.study.get_trials(deepcopy=False):
+        trials, n_settled = self.study.get_trials(deepcopy=False), self.tracker.n_settled
+        known = self.tracker.keys(_earliest_ms(trials[n_settled:]) if n_settled else None)
+        for trial in trials[n_settled:]:
             if trial.state.is_finished() and trial_key(trial.number) not in known and which(trial):
                 self._log(trial)
+        self._settle(trials)
+
+    def _settle(self, trials: Sequence[FrozenTrial]) -> None:
+        """Note how far all trials have ended and are there."""
+        n = self.tracker.n_settled
+        while n < len(trials) and trials[n].state.is_finished() and self.tracker.has(trial_key(n)):
+            n += 1
+        self.tracker.settle(n)
 
     def finish(self, end: StudyEnd, folder: Path) -> Links:
         """Log what is missing, the compared models as sibling runs, and the result on the parent run.
@@ -151,6 +166,11 @@ class Mirror:
         self._ask_again = now + max(_MIN_WAIT_SECS, _PATIENCE * (now - begun))
         was_away, self._is_away = self._is_away, True
         return "" if was_away else f"{error} The search goes on; what is missing there is sent later."
+
+
+def _earliest_ms(trials: Sequence[FrozenTrial]) -> int:
+    """When the first of these trials began, by whichever clock: their runs say the same."""
+    return min((ms_of(trial.datetime_start) for trial in trials if trial.datetime_start), default=_NEVER_MS)
 
 
 def open_mirror(

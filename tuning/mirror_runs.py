@@ -19,7 +19,7 @@ from tuning.settings import Objective
 from tuning.strategy.actions import Goal
 from tuning.strategy.history import Outcome
 from tuning.tracking_events import PARTS, Run
-from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of, task_of
+from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, TRAIN_SECS, VALUE_STDERR, decision_of, outcome_of, task_of
 from tuning.trial_notes import trial_note
 
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
@@ -41,6 +41,7 @@ def trial_run(trial: FrozenTrial, goal: Objective, base: FrozenTrial | None = No
     """
     attrs, decision = trial.user_attrs, decision_of(trial)
     outcome = outcome_of(trial)
+    start_ms, end_ms = ms_of(trial.datetime_start), ms_of(trial.datetime_complete)
     tags = {
         "optuna.state": trial.state.name,
         "outcome": outcome.value,
@@ -65,8 +66,8 @@ def trial_run(trial: FrozenTrial, goal: Objective, base: FrozenTrial | None = No
         metrics=_trial_metrics(trial, goal),
         curves=_curves(trial, goal),
         tags=tags,
-        start_ms=_ms(trial.datetime_start),
-        end_ms=_ms(trial.datetime_complete),
+        start_ms=start_ms,
+        end_ms=max(start_ms, end_ms),  # a clock that was put back meanwhile says that it ended before it began
         note=trial_note(trial, base, Goal(goal.name, goal.maximize)),
     )
 
@@ -132,7 +133,7 @@ def _curves(trial: FrozenTrial, goal: Objective) -> Mapping[str, list[float]]:
 def _trial_metrics(trial: FrozenTrial, goal: Objective) -> dict[str, float]:
     """The same names for every trial that had an epoch: what it measured at its best epoch, as far as it came."""
     attrs, curves = trial.user_attrs, _curves(trial, goal)
-    metrics: dict[str, float] = {"train_secs": attrs.get("train_secs", _elapsed_secs(trial))}
+    metrics: dict[str, float] = {"train_secs": attrs.get(TRAIN_SECS, _elapsed_secs(trial))}
     if VALUE_STDERR in attrs:
         metrics["value_stderr"] = attrs[VALUE_STDERR]
     if not curves:
@@ -157,7 +158,7 @@ def _best(trial: FrozenTrial, goal: Objective) -> tuple[int, float]:
 
 
 def _elapsed_secs(trial: FrozenTrial) -> float:
-    return trial.duration.total_seconds() if trial.duration else 0.0
+    return max(0.0, trial.duration.total_seconds()) if trial.duration else 0.0
 
 
 def _model_metrics(model: ModelResult, trial: FrozenTrial | None, goal: Objective) -> dict[str, float]:
@@ -184,5 +185,6 @@ def _model_tags(model: ModelResult, trial: FrozenTrial | None, padded: list[str]
     }
 
 
-def _ms(moment: datetime | None) -> int:
+def ms_of(moment: datetime | None) -> int:
+    """Milliseconds since 1970; 0 for none."""
     return int(moment.timestamp() * 1000) if moment else 0

@@ -287,8 +287,9 @@ class Memo:
 
 def _is_taken(decision: Suggest, others: History) -> bool:
     """Whether another worker decided on the same at the same moment: the point, or of a repeat the very run."""
-    if decision.move == REPEAT:
-        return (decision.point, decision.seed_index) in others.pending_runs
+    if decision.move == REPEAT:  # which may have ended meanwhile
+        run = (decision.point, decision.seed_index)
+        return any((record.point, record.seed_index) == run for record in others.trials)
     return any(record.point == decision.point for record in others.trials)
 
 

@@ -21,7 +21,7 @@ from tuning.processes import Child
 from tuning.running import Running, View
 from tuning.strategy.history import Outcome
 from tuning.strategy.policy import Stop
-from tuning.study_store import close_killed, n_counted, others_running
+from tuning.study_store import close_killed, has_enqueued, n_counted, others_running
 from tuning.trial_attrs import best_of
 from tuning.trial_job import EpochReport, Event, TrialEnd, WorkerDied
 from tuning.trials import RunningTrials
@@ -134,7 +134,7 @@ class SearchLoop:
         if settings.timeout_secs is not None and time.monotonic() - self.begun > settings.timeout_secs:
             return Halt(f"its time of {settings.timeout_secs:g} s is over", True)
         action = self.search.sampler.next_action(self._study)
-        return Halt(action.reason, False) if isinstance(action, Stop) else None
+        return Halt(action.reason, False) if isinstance(action, Stop) and not has_enqueued(self._study) else None
 
     def _start(self) -> None:
         job = self._trials.ask_within(self.search.settings.n_trials)

@@ -179,6 +179,11 @@ def _close(study: Study, trial: FrozenTrial, reason: str) -> bool:
     return True
 
 
+def has_enqueued(study: Study) -> bool:
+    """Whether somebody has enqueued a trial that no process has begun."""
+    return any(trial.state is TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+
+
 def n_counted(study: Study) -> int:
     """Trials that used up budget: all that ended, but for the killed ones."""
     return sum(outcome_of(trial).counts for trial in study.get_trials(deepcopy=False))

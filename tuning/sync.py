@@ -49,6 +49,7 @@ def sync(study: str, storage: str | None, tracking_uri: str | None, experiment: 
     check(place.store(root))
     close_killed(found, here)
     mirror = open_mirror(found, place, OBJECTIVES[place.objective], root)
+    mirror.tracker.settle(0)  # look for every trial: somebody may have deleted runs by hand
     end = read_end(study_dir(root, study))
     if end is None or end.metrics["n_trials"] != n_counted(found):
         mirror.catch_up()

@@ -27,17 +27,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tuning import tracking_entities as entities
 from tuning import tracking_models as models
-from tuning.tracking_events import PARTS, STATUSES, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
+from tuning.tracking_events import PARTS, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
+from tuning.tracking_reading import (
+    KEY_TAG,
+    PARENT_TAG,
+    children,
+    create_database,
+    experiment_of,
+    search,
+    whole_and_half,
+)
 from tuning.tracking_store import Store, prepared
 from tuning.tracking_views import Links, how_to_load, shared_views
 
 __all__ = ["KEY_TAG", "DatasetFacts", "Run", "Store", "StudyEnd", "Tracker"]
 
-KEY_TAG = "overfit_backoff.key"
 END_TAG = "overfit_backoff.end"  # of the parent run: digest of the end that it was told
-
-_PARENT_TAG = "mlflow.parentRunId"
-_RUNS_PER_PAGE = 1000
+SETTLED_TAG = "overfit_backoff.settled"  # of the parent run: this many trials, the first ones, are written whole
 
 # MLflow cuts off what is longer; links and the way to load the model come last and must not be lost.
 _MAX_NOTE_CHARS = 8000
@@ -75,6 +81,8 @@ class Tracker:
         self._store = store
         self._study = study
         self._opened: _OpenStudy | None = None
+        self._n_settled = 0
+        self._has_looked = False
         self._written: dict[str, str] = {}  # key to run id
         self._half_written: dict[str, list[str]] = {}
 
@@ -98,9 +106,9 @@ class Tracker:
             The id of the parent run.
         """
         origin = {"study": self._study, **origin_tags()}
-        with self._errors_of_the_store(), prepared(self._store):
+        with self._errors_of_the_store(), prepared(self._store, create_database):
             client = MlflowClient(self._store.tracking_uri)
-            experiment_id = _experiment_id(client, self._store)
+            experiment_id = experiment_of(client, self._store)
             for name, value in self._views(levers).items():
                 client.set_experiment_tag(experiment_id, name, value)
             parent = self._parent_run(client, experiment_id, {**tags, **origin, "kind": "study"})
@@ -110,9 +118,27 @@ class Tracker:
             new = {name: value for name, value in all_params.items() if name not in known}
             client.log_batch(run_id, params=entities.params(new))
             client.log_inputs(run_id, datasets=entities.dataset_inputs(dataset, PARTS))
-        self._opened = _OpenStudy(client, experiment_id, run_id, {**origin, _PARENT_TAG: run_id}, dataset)
-        self.keys()
+        self._opened = _OpenStudy(client, experiment_id, run_id, {**origin, PARENT_TAG: run_id}, dataset)
+        self._n_settled = int(parent.data.tags.get(SETTLED_TAG, 0))
         return run_id
+
+    @property
+    def n_settled(self) -> int:
+        """How many trials, the first ones, need no look: they are written whole."""
+        return self._n_settled
+
+    def settle(self, n_trials: int) -> None:
+        """Keep that the first trials are written whole: of thousands of runs a look takes half a minute."""
+        if n_trials == self._n_settled:
+            return
+        study = self._study_that_is_open
+        with self._errors_of_the_store():
+            study.client.set_tag(study.run_id, SETTLED_TAG, str(n_trials))
+        self._n_settled = n_trials
+
+    def has(self, key: str) -> bool:
+        """Whether a run was seen or written whole since the study was opened."""
+        return key in self._written
 
     def log(self, run: Run) -> bool:
         """Writes a child run, unless it is there.
@@ -120,6 +146,8 @@ class Tracker:
         Returns:
             Whether it was written; False if a run with this key had been written before.
         """
+        if not self._has_looked:
+            self.keys()
         if run.key in self._written:
             return False
         with self._errors_of_the_store():
@@ -127,18 +155,17 @@ class Tracker:
             self._written[run.key] = self._write(run)
         return True
 
-    def keys(self) -> frozenset[str]:
-        """The keys of all runs that are written whole, read anew from the store."""
-        written: dict[str, str] = {}
-        half_written: dict[str, list[str]] = {}
+    def keys(self, since_ms: int | None = None) -> frozenset[str]:
+        """The keys of the runs that are written whole, read anew from the store; what is there twice is deleted.
+
+        Args:
+            since_ms: Of the trials only those that began then or later, in milliseconds since 1970; None for all.
+        """
+        study = self._study_that_is_open
         with self._errors_of_the_store():
-            for child in self._children():
-                key, run_id = child.data.tags[KEY_TAG], child.info.run_id
-                if child.info.status in STATUSES:
-                    written[key] = run_id
-                else:
-                    half_written.setdefault(key, []).append(run_id)
-            self._written, self._half_written = written, half_written
+            found = children(study.client, study.experiment_id, study.run_id, since_ms)
+            written, half_written = whole_and_half(found)
+            self._written, self._half_written, self._has_looked = written, half_written, True
             for key in written.keys() & half_written.keys():
                 self._delete_half_written(key)  # created by a request whose answer was lost, and then once more
         return frozenset(written)
@@ -173,6 +200,8 @@ class Tracker:
 
     def registered(self, key: str) -> models.Registered | None:
         """What the model of a run has become in the registry; None if it is not registered."""
+        if not self._has_looked:
+            self.keys()
         with self._errors_of_the_store():
             return models.registered_of(self._study_that_is_open.client, self._written[key])
 
@@ -240,18 +269,12 @@ class Tracker:
     def _parent_run(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> MlflowRun:
         """The oldest run of this study, set RUNNING with new tags; a new one if there is none."""
         # Names are compared here because MLflow's filters know no escape for quotes.
-        for run in _search(client, experiment_id, "tags.kind = 'study'"):
+        for run in search(client, experiment_id, "tags.kind = 'study'"):
             if run.data.tags.get("study") == self._study:
                 client.update_run(run.info.run_id, status="RUNNING")
                 client.log_batch(run.info.run_id, tags=entities.tags(tags))
                 return run
         return client.create_run(experiment_id, tags=dict(tags), run_name=self._study)
-
-    def _children(self) -> Iterator[MlflowRun]:
-        """All runs below the parent that have a key; people may have added others."""
-        study = self._study_that_is_open
-        condition = f"tags.`{_PARENT_TAG}` = '{study.run_id}' and tags.`{KEY_TAG}` != ''"
-        return _search(study.client, study.experiment_id, condition)
 
     @property
     def _study_that_is_open(self) -> _OpenStudy:
@@ -265,30 +288,3 @@ class Tracker:
             yield
         except STORE_ERRORS as error:
             raise self._store.unusable(error) from error
-
-
-def _experiment_id(client: MlflowClient, store: Store) -> str:
-    experiment = client.get_experiment_by_name(store.experiment)
-    if experiment is not None:
-        return str(experiment.experiment_id)
-    tags = {
-        "mlflow.experimentKind": "custom_model_development",  # else MLflow's pages guess whether it is about LLMs
-        "mlflow.experiment.primaryMetric.name": store.primary_metric,
-        "mlflow.experiment.primaryMetric.greaterIsBetter": str(store.greater_is_better),
-    }
-    return str(client.create_experiment(store.experiment, store.artifact_location, tags))
-
-
-def _search(client: MlflowClient, experiment_id: str, condition: str) -> Iterator[MlflowRun]:
-    """All runs that are not deleted, the oldest first."""
-    page_token = None
-    while page_token != "":
-        page = client.search_runs(
-            [experiment_id],
-            condition,
-            max_results=_RUNS_PER_PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=page_token,
-        )
-        yield from page
-        page_token = page.token or ""

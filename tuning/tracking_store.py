@@ -1,11 +1,12 @@
 """Where MLflow keeps a study, and how that place is made ready, without importing MLflow itself.
 
-MLflow creates the tables of a new SQLite database on first use, and two processes that do so at once break the
-database for good. So whoever opens a store holds a lock file beside the database meanwhile, and switches the
-database to write-ahead logging, with which parallel writers wait two to three times less:
+MLflow creates the tables of a new SQLite database on first use, in seconds. Two processes that do so at once, or one
+that is killed meanwhile, break the database for good. So whoever opens a store holds a lock file beside the database
+meanwhile, a new database is created under another name and takes its own when it is whole, and it is switched to
+write-ahead logging, with which parallel writers wait two to three times less:
 
     store = Store("sqlite:////home/me/project/mlflow.db", Path("/home/me/project/mlruns"), "overfit-backoff")
-    with prepared(store):
+    with prepared(store, create=lambda uri: MlflowClient(uri).search_experiments()):
         MlflowClient(store.tracking_uri)
 
 `prepared` sets environment variables of MLflow that are not set yet, so that a server which does not answer is
@@ -16,7 +17,7 @@ statistics are the user's decision: `MLFLOW_DISABLE_TELEMETRY=true` turns them o
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -112,9 +113,11 @@ class Store:
         """The error in one line, for people, without user name and password."""
         # The first line is the reason; a database adds its SQL, statement and parameters.
         reason = shorten(masked(str(error), self.tracking_uri).partition("\n")[0], _MAX_REASON_CHARS)
+        hint = "check that it is reachable and can be written"
+        if "already exists" in reason:
+            hint = "its creation was interrupted, so move the file away, and the next search creates it anew"
         return StorageError(
-            f"The MLflow store {self.address} cannot be used ({reason}): check that it is reachable and can be "
-            "written, or name another one by --tracking-uri."
+            f"The MLflow store {self.address} cannot be used ({reason}): {hint}, or name another one by --tracking-uri."
         )
 
 
@@ -179,8 +182,12 @@ def _health_page(tracking_uri: str) -> str:
 
 
 @contextmanager
-def prepared(store: Store) -> Iterator[None]:
+def prepared(store: Store, create: Callable[[str], object]) -> Iterator[None]:
     """Makes the store ready for its first client and keeps other processes from doing so during the block.
+
+    Args:
+        store: Where MLflow writes.
+        create: Lets MLflow create its tables in the SQLite database of a tracking URI, which does not exist yet.
 
     Raises:
         StorageError: If MLflow 2 left runs as files where MLflow 3 would stumble over them.
@@ -191,7 +198,7 @@ def prepared(store: Store) -> Iterator[None]:
     for logger in _TALKATIVE_LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     _refuse_runs_of_mlflow_2(store)
-    with _alone_with(store.database) if store.database else nullcontext():
+    with _alone_with(store.database, create) if store.database else nullcontext():
         yield
 
 
@@ -209,7 +216,7 @@ def _refuse_runs_of_mlflow_2(store: Store) -> None:
 
 
 @contextmanager
-def _alone_with(database: Path) -> Iterator[None]:
+def _alone_with(database: Path, create: Callable[[str], object]) -> Iterator[None]:
     """Holds the lock beside an SQLite database, which then exists with write-ahead logging.
 
     The lock is that of a second, empty database: the operating system releases it when its process dies, on every
@@ -218,6 +225,34 @@ def _alone_with(database: Path) -> Iterator[None]:
     lock = sqlite3.connect(f"{database}.lock", timeout=_LOCK_TIMEOUT_SECS, isolation_level=None)
     with closing(lock):
         lock.execute("BEGIN EXCLUSIVE")
+        if _is_empty(database):
+            _create_whole(database, create)
         with closing(sqlite3.connect(database, timeout=_LOCK_TIMEOUT_SECS)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         yield
+
+
+def _is_empty(database: Path) -> bool:
+    """Whether there is no database, or one without tables."""
+    if not database.exists():
+        return True
+    with closing(sqlite3.connect(database, timeout=_LOCK_TIMEOUT_SECS)) as connection:
+        return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
+
+
+def _create_whole(database: Path, create: Callable[[str], object]) -> None:
+    aside = database.with_name(f"{database.name}.new")
+    _remove(aside)  # of a process that was killed
+    try:
+        create(f"{_SQLITE}{aside}")
+        _remove(database)
+        aside.replace(database)
+    except BaseException:
+        _remove(aside)
+        raise
+
+
+def _remove(database: Path) -> None:
+    """With the files that SQLite keeps beside it, which must never meet another database of that name."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)

@@ -27,6 +27,7 @@ FIT_STATE = "fit_state"  # `FitState` of the diagnosis
 CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
 VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples
 EXPECTED_VALUE = "expected_value"  # of a pruned trial: what its curve would have reached
+TRAIN_SECS = "train_secs"  # how long its training took, seconds
 
 TASK = "task"  # a word of `Task`; not there where an example has one class of several
 
@@ -84,7 +85,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),
         seed_index=seed_index(trial),
-        secs=trial.duration.total_seconds() if trial.duration is not None else None,
+        secs=_secs(trial),
     )
 
 
@@ -114,6 +115,14 @@ def enqueued_coordinates(trial: FrozenTrial, space: SearchSpace) -> dict[int, fl
         for j, lever in enumerate(space.levers)
         if lever.name in fixed and lever.contains(fixed[lever.name])
     }
+
+
+def _secs(trial: FrozenTrial) -> float | None:
+    """Seconds of the training where it was timed: the storage's moments are the wall clock's, which may jump."""
+    secs: float | None = trial.user_attrs.get(TRAIN_SECS)
+    if secs is None and trial.duration is not None:
+        return trial.duration.total_seconds()
+    return secs
 
 
 def _stderr(trial: FrozenTrial) -> float | None:

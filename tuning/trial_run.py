@@ -31,7 +31,7 @@ from tuning.strategy.diagnosis import FitDiagnosis, diagnose
 from tuning.strategy.history import Outcome
 from tuning.strategy.learning_curves import LearningCurves
 from tuning.task import Task
-from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, TASK, VALUE_STDERR
+from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, TASK, TRAIN_SECS, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.units import in_target_units
 from tuning.user_code import told
@@ -221,5 +221,5 @@ def _findings(trained: TrainedModel, diagnosis: FitDiagnosis, stderr: float) -> 
         "best_epoch": trained.best_epoch,
         "trained_by": trained.trained_by,
         "stop_reason": trained.stop_reason,
-        "train_secs": round(trained.train_secs, 3),
+        TRAIN_SECS: round(trained.train_secs, 3),
     }

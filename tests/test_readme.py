@@ -50,11 +50,10 @@ def test_every_file_of_the_layout_exists() -> None:
 @pytest.mark.slow
 def test_bring_your_model(tmp_path: Path) -> None:
     """An own model, space and data by command, told and exported, fitted once more; and from Python."""
-    by_command, told, files, fitted, from_python = run_guide("bring-your-model.md", tmp_path)
+    by_command, told, fitted, from_python = run_guide("bring-your-model.md", tmp_path)
     assert "activation: no role, relu or tanh, from relu" in by_command
     assert " tuned " in by_command and " start " in by_command
-    assert "trial 0" in told and "model.tflite" in files
-    assert "final fit 1 of 1: seed 0" in fitted and "Exported trial" in fitted
+    assert "trial 0" in told and "final fit 1 of 1: seed 0" in fitted
     assert "Exported: exports/from-python" in from_python
 
 

@@ -145,6 +145,7 @@ def test_the_command_ends_with_the_users_own_traceback(tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text('[units]\nscale = "integer"\nrange = [1, 9]\n', encoding="utf-8")
     args = ["--model", "broken:build", "--space", "space.toml", "--data", "wine", "--study", "broken"]
     environ = {**os.environ, "PYTHONPATH": str(Path(tuning.__file__).parents[1])}
+    environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the command itself keeps TensorFlow quiet
     command = [sys.executable, "-m", "tuning.search", *args]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert 2 == done.returncode, done.stderr

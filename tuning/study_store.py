@@ -60,9 +60,6 @@ def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: 
     return study
 
 
-<<<<<<< HEAD
-def check_fingerprint(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool = False) -> None:
-=======
 def fingerprint_of(study: Study) -> Mapping[str, Any]:
     """What makes the trials of a study comparable.
 
@@ -75,8 +72,7 @@ def fingerprint_of(study: Study) -> Mapping[str, Any]:
     return dict(fingerprint)
 
 
-def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
->>>>>>> main
+def check_fingerprint(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool = False) -> None:
     """Refuse to work on a study with other data, another space or another objective.
 
     To be called again before the first trial: two processes that create a study at the same moment may both find it

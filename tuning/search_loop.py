@@ -154,7 +154,7 @@ class SearchLoop:
             kept.append(smaller.configuration.first_complete)
         self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)
         if isinstance(event, TrialEnd) and event.why_hopeless:
-            raise ModelError(event.why_hopeless)
+            raise ModelError(*event.why_hopeless.split("\n", 1))
         return True
 
     def _record(self, number: int, event: TrialEnd | WorkerDied) -> None:

@@ -150,7 +150,8 @@ def test_the_command_ends_with_the_users_own_traceback(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert 2 == done.returncode, done.stderr
     assert done.stderr.startswith("error: "), done.stderr
-    assert re.search(r"broken.py\", line 3, in build\n.*\n.*broken.py\", line 7, in layers_of\n", done.stderr)
+    frames = r"broken.py\", line 3, in build\n.*broken.py\", line 7, in layers_of\n"
+    assert re.search(frames, done.stderr, flags=re.DOTALL)
     assert done.stderr.endswith("KeyError: 'width'\n")
     assert [] == re.findall(r'File ".*/(?:tuning|models)/', done.stdout + done.stderr)
     (trial,) = load_study(tmp_path, "broken", None).trials

@@ -119,6 +119,7 @@ class Settings:
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
         roles: Corrections of levers' roles, each NAME=ROLE.
         accept_source: Whether a study goes on although the source of the user's own model has changed.
+        tensorboard: Log directory of TensorBoard, which then shows every trial; None for none.
 
     Raises:
         SettingsError: If a value is out of its range or unknown.
@@ -153,6 +154,7 @@ class Settings:
     space: Path | None = None
     roles: tuple[str, ...] = ()
     accept_source: bool = False
+    tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
         check_study_name(self.study)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
@@ -52,12 +53,21 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
             direction=settings.goal.direction,
             load_if_exists=True,  # another worker may have been faster
         )
-    if study.user_attrs.get(FINGERPRINT) is None:
-        study.set_user_attr(FINGERPRINT, dict(fingerprint))
-    check_fingerprint(study, fingerprint, accept_source=settings.accept_source)
-    if has_other_source(study, fingerprint.get(MODEL_SOURCE)):
-        study.set_user_attr(FINGERPRINT, {**study.user_attrs[FINGERPRINT], MODEL_SOURCE: fingerprint[MODEL_SOURCE]})
+    _settle(study, fingerprint, accept_source=settings.accept_source)
+    if study.metric_names is None:
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([settings.goal.name])  # what Optuna's own plots and dashboards call the value
     return study
+
+
+def _settle(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool) -> None:
+    """Write the fingerprint into a study that has none; otherwise check it, and write down a source that is accepted."""
+    known = study.user_attrs.get(FINGERPRINT)
+    if known is None:
+        study.set_user_attr(FINGERPRINT, dict(fingerprint))
+    check_fingerprint(study, fingerprint, accept_source=accept_source)
+    if known is not None and has_other_source(study, fingerprint.get(MODEL_SOURCE)):
+        study.set_user_attr(FINGERPRINT, {**known, MODEL_SOURCE: fingerprint[MODEL_SOURCE]})
 
 
 def fingerprint_of(study: Study) -> Mapping[str, Any]:

@@ -30,6 +30,14 @@ def command(name: str, option: str) -> list[str]:
     return found
 
 
+def ran(command: list[str], folder: Path) -> str:
+    """What a command prints that must succeed in a folder, in a process of its own with this project on the path."""
+    environ = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
 def run_guide(name: str, folder: Path) -> list[str]:
     """Run every block of a guide in its order in a folder, and return what each command and snippet printed.
 
@@ -77,11 +85,8 @@ def _command(line: str) -> str:
     """What a command prints. One that is marked as refused has to say why in one line."""
     words = shlex.split(line, comments=True)
     if words[:2] != ["python", "-m"] or not words[2].startswith("tuning."):
-        environ = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
-        done = subprocess.run([sys.executable, *words[1:]], env=environ, capture_output=True, text=True)
-        exit_code, out, err = done.returncode, done.stdout, done.stderr
-    else:
-        exit_code, out, err = _ours(words[2], words[3:])
+        return ran([sys.executable, *words[1:]], Path.cwd())
+    exit_code, out, err = _ours(words[2], words[3:])
     assert (cli.EXIT_BAD_INPUT if REFUSED in line else 0) == exit_code, f"{line}: {out}{err}"
     assert REFUSED not in line or 1 == err.count("\n")
     return out + err

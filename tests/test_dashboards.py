@@ -9,7 +9,7 @@ from optuna.storages import RDBStorage
 from hub.build import PLACE
 from tests.dashboard_servers import GUIDE, answering, details
 from tests.docs import blocks, command
-from tests.test_readme import ran
+from tests.docs import ran
 
 pytestmark = pytest.mark.slow
 

@@ -61,7 +61,7 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
 
 
 def _settle(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool) -> None:
-    """Write the fingerprint into a study that has none; otherwise check it, and write down a source that is accepted."""
+    """Write the fingerprint into a study that has none; otherwise check it, and note a source that is accepted."""
     known = study.user_attrs.get(FINGERPRINT)
     if known is None:
         study.set_user_attr(FINGERPRINT, dict(fingerprint))

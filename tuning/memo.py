@@ -41,12 +41,11 @@ class Memo:
 
     def history(self, trials: Sequence[FrozenTrial], space: SearchSpace, *, maximize: bool) -> History:
         """The strategy's history: every trial that is a point of the space."""
-        records: list[TrialRecord | None] = []
-        for trial in trials:  # a lookup for all but the latest of them
-            known = self._records.get(trial._trial_id)
-            if known is None or known[0] is not trial:
-                known = (trial, self._record(trial, space, maximize=maximize))
-            records.append(known[1])
+        known = [self._records.get(trial._trial_id) for trial in trials]  # of all but the latest of them
+        records = [
+            pair[1] if pair is not None and pair[0] is trial else self._record(trial, space, maximize=maximize)
+            for pair, trial in zip(known, trials, strict=True)
+        ]
         history = History.of([record for record in records if record is not None], self._last_history)
         self._last_history = history
         return history

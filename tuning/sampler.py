@@ -259,7 +259,8 @@ def _without(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
 
 def _news(before: Sequence[FrozenTrial], after: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that were running or not there before; they may have ended since."""
-    running = [i for i, t in enumerate(before) if t.state is TrialState.RUNNING or t.state is TrialState.WAITING]
+    states = TrialState.RUNNING, TrialState.WAITING
+    running = [i for i, trial in enumerate(before) if trial.state in states]
     return [*(after[i] for i in running), *after[len(before) :]]
 
 

@@ -40,7 +40,8 @@ class History:
             trials: In any order.
             known: An earlier history of the same study, whose grouping is gone on from where it still holds.
         """
-        kept = sorted([trial for trial in trials if trial.outcome is not Outcome.KILLED], key=attrgetter("number"))
+        killed = Outcome.KILLED
+        kept = sorted([trial for trial in trials if trial.outcome is not killed], key=attrgetter("number"))
         return cls(tuple(kept), _settled(kept, known.settled if known else Groups()))
 
     @cached_property
@@ -91,7 +92,8 @@ class History:
 
     @cached_property
     def _running(self) -> list[TrialRecord]:
-        return [trial for trial in self.trials if trial.outcome is Outcome.RUNNING]
+        running = Outcome.RUNNING
+        return [trial for trial in self.trials if trial.outcome is running]
 
 
 def _settled(trials: Sequence[TrialRecord], known: Groups) -> Groups:

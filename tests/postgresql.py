@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from optuna.storages import BaseStorage, RDBStorage
+
 _DEBIAN = "/usr/lib/postgresql"
 _USER = "postgres"  # the server refuses to run as root; Debian's package creates this user
 
@@ -75,6 +77,18 @@ def server(folder: Path) -> Iterator[str]:
     """Run a server with the binaries of this folder; yields a storage URL."""
     with running_server(folder) as running:
         yield running.url
+
+
+@contextmanager
+def closing(storage: BaseStorage) -> Iterator[BaseStorage]:
+    """Close a storage's connections at the end: psycopg warns of an open one whenever it happens to be collected."""
+    try:
+        yield storage
+    finally:
+        rdb = getattr(storage, "_backend", storage)  # Optuna's cache in front of it has no public way through
+        assert isinstance(rdb, RDBStorage)
+        rdb.remove_session()
+        rdb.engine.dispose()
 
 
 def _run(*command: object) -> None:

@@ -41,10 +41,8 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     elif (binaries := postgresql.binaries()) is None:
         pytest.skip("PostgreSQL is not installed (`apt-get install postgresql`), so no server can be started")
     else:
-        with postgresql.server(binaries) as url:
-            rdb = RDBStorage(url)
+        with postgresql.server(binaries) as url, postgresql.closing(RDBStorage(url)) as rdb:
             yield rdb
-            rdb.engine.dispose()
 
 
 @pytest.fixture(autouse=True)

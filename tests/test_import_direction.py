@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "search_spaces", "tuning")
-COMMANDS = {"tuning.search", "tuning.export", "tuning.explain", "tuning.predict", "tuning.sync"}
+COMMANDS = {f"tuning.{name}" for name in ("search", "export", "explain", "predict", "sync", "compare")}
 HEAVY = ("keras", "mlflow", "optuna", "sklearn", "tensorflow", "tensorflow_hub")
 
 

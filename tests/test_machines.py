@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 
 import tuning
 from tests import postgresql
@@ -48,11 +49,12 @@ def test_two_commands_at_the_same_moment_share_one_study(tmp_path: Path, url: st
     processes = [started(tmp_path / name, url, "--epochs", "2") for name in ("one", "two")]
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [0, 0] == [process.returncode for process in processes], outputs
-    study = optuna.load_study(study_name="both", storage=url)
-    counted = [trial for trial in study.trials if outcome_of(trial).counts]
-    assert N_TRIALS == len(counted)
-    assert all(trial.state.is_finished() for trial in study.trials)
-    assert 1 == study.user_attrs["n_test_openings"]
+    with postgresql.closing(RDBStorage(url)) as storage:
+        study = optuna.load_study(study_name="both", storage=storage)
+        counted = [trial for trial in study.trials if outcome_of(trial).counts]
+        assert N_TRIALS == len(counted)
+        assert all(trial.state.is_finished() for trial in study.trials)
+        assert 1 == study.user_attrs["n_test_openings"]
     assert 1 == sum("The study is complete." in out for out, _ in outputs), outputs
     assert 1 == len(list(tmp_path.rglob("studies/both/result.json")))
     with started(tmp_path / "three", url, "--epochs", "3") as third:

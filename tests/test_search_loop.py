@@ -168,8 +168,11 @@ def test_a_database_that_is_stopped_and_started_again_costs_a_pause(
     """Twice in the middle of the search, as if its machine had lost power: every trial is there once."""
     binaries = postgresql.binaries()
     assert binaries is not None
-    with postgresql.running_server(binaries) as server:
-        study = steady_study(open_storage(server.url, tmp_path))
+    with (
+        postgresql.running_server(binaries) as server,
+        postgresql.closing(open_storage(server.url, tmp_path)) as storage,
+    ):
+        study = steady_study(storage)
 
         def restart() -> None:
             for n_trials in (3, 8):
@@ -178,12 +181,13 @@ def test_a_database_that_is_stopped_and_started_again_costs_a_pause(
                 server.stop()
                 time.sleep(0.3)
                 server.start()
+            storage.remove_session()  # each thread has its own
 
         administrator = threading.Thread(target=restart)
         administrator.start()
         reason, _, mirror = searched(tmp_path, monkeypatch, 20, study=study, space=mlp_space())
         administrator.join()
-        trials = optuna.load_study(study_name="steady", storage=server.url).trials
+        trials = optuna.load_study(study_name="steady", storage=storage).trials
     assert "its budget of 20 trials is used up" == reason
     assert 20 == len([trial for trial in trials if outcome_of(trial).counts]) == len(trials)
     assert list(range(20)) == sorted(mirror.numbers)

@@ -140,6 +140,7 @@ def _trial_metrics(trial: FrozenTrial, goal: Objective) -> dict[str, float]:
     metrics |= {"best_epoch": best_epoch, **{f"best_{name}": value for name, value in best.items()}}
     if "val_error" in best:
         metrics[f"best_val_{task_of(trial).score}"] = 1.0 - best["val_error"]
+    if {"val_error", "train_loss"} <= best.keys():
         metrics["generalization_gap"] = best["val_loss"] - best["train_loss"]
     return metrics | {f"best_{goal.name}": value}  # last: the curves are rounded
 

@@ -71,9 +71,9 @@ def open_search(
     check_objective(settings.goal, dataset.task)
     baseline.check_trust(settings.baseline, is_trusted=settings.trust)
     check_target(settings.export_folder)
-    model = model or _chosen_model(settings, dataset, context)
+    model = model or chosen_model(settings, dataset, context)
     space = model.space
-    place = _place(settings, dataset, space)
+    place = place_of(settings, dataset, space)
     check_store(place.store(settings.root))
     loading = _loading_baseline(settings, dataset, context)
     sampler = OverfitBackoffSampler(
@@ -85,7 +85,7 @@ def open_search(
         target=settings.target,
         shrink=settings.shrink,
     )
-    fingerprint, here = _fingerprint(settings, dataset, model), Worker.this()
+    fingerprint, here = fingerprint_of(settings, dataset, model), Worker.this()
     study = open_study(settings, sampler, fingerprint)
     study.set_user_attr(DATA_ARGUMENT, data_argument(settings.data) or dataset.name)
     keep_model(study, model, settings.study_dir)
@@ -99,7 +99,7 @@ def open_search(
     return Search(settings, dataset, model, facts, study, weights, mirror, sampler, context)
 
 
-def _chosen_model(settings: Settings, dataset: Dataset, context: BaseContext | None) -> ModelChoice:
+def chosen_model(settings: Settings, dataset: Dataset, context: BaseContext | None = None) -> ModelChoice:
     """The model that the settings name."""
     return choose_model(
         settings.model,
@@ -125,7 +125,7 @@ def _loading_baseline(settings: Settings, dataset: Dataset, context: BaseContext
     return lambda: facts
 
 
-def _fingerprint(settings: Settings, dataset: Dataset, model: ModelChoice) -> dict[str, object]:
+def fingerprint_of(settings: Settings, dataset: Dataset, model: ModelChoice) -> dict[str, object]:
     """What makes the trials of a study comparable."""
     return {
         "data": dataset.name,
@@ -142,7 +142,7 @@ def _fingerprint(settings: Settings, dataset: Dataset, model: ModelChoice) -> di
     }
 
 
-def _place(settings: Settings, dataset: Dataset, space: SearchSpace) -> Place:
+def place_of(settings: Settings, dataset: Dataset, space: SearchSpace) -> Place:
     """Where MLflow is to show the study, and what it is told of it."""
     facts = DatasetFacts(
         dataset.name,

@@ -40,6 +40,16 @@ def family_of(choice: ModelChoice) -> Family:
     return Family(choice.reference, choice.space, _Own(build, choice.space), _own_rate)
 
 
+def hypermodel_of(choice: ModelChoice) -> Callable[..., Any] | None:
+    """The function from `hp` to a network behind a choice; None for a model that is none of KerasTuner's.
+
+    Raises:
+        ModelError: If a user's own model cannot be imported.
+    """
+    build = _loaded(choice.reference, choice.folder, choice.pickled) if choice.is_own else None
+    return _builder(build) if build is not None and _is_kerastuner(build) else None
+
+
 def described(
     reference: str, folder: Path, pickled: bytes | None, space: SearchSpace | None
 ) -> tuple[SearchSpace, tuple[str, ...]]:

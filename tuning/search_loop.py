@@ -12,11 +12,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from tuning import processes
-from tuning.console import SearchView
 from tuning.errors import ModelError, StorageError, is_disk_full
-from tuning.opening import Search
 from tuning.pool import Pool, share_of_cores
 from tuning.processes import Child
+from tuning.running import Running, View
 from tuning.strategy.history import Outcome
 from tuning.strategy.policy import Stop
 from tuning.study_store import close_killed, n_counted, others_running
@@ -51,8 +50,8 @@ class SearchLoop:
         witness: Watches the trials of other machines.
     """
 
-    search: Search
-    view: SearchView
+    search: Running
+    view: View
     begun: float
     witness: Witness = field(default_factory=Witness)
     _to_mirror: list[int] = field(default_factory=list)
@@ -184,7 +183,7 @@ class SearchLoop:
         return others_running(self._study, self._here, self.witness)
 
 
-def worker_pool(search: Search) -> Pool:
+def worker_pool(search: Running) -> Pool:
     """The workers of a search, each with its share of the cores; they start when the pool is entered."""
     settings = search.settings
     data, folder = search.dataset.for_training, search.weights.folder

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.errors import StudyError
 from tuning.pruner import CatchUpPruner
-from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings, known_studies
 from tuning.steady_storage import SteadyStorage
 from tuning.storages import open_storage
@@ -29,7 +29,7 @@ N_TEST_OPENINGS = "n_test_openings"  # user attribute of a study: how often its 
 SHIPPED_TRIAL = "shipped_trial"  # number of the trial whose weights were compared and exported
 
 
-def open_study(settings: Settings, sampler: OverfitBackoffSampler, fingerprint: Mapping[str, Any]) -> Study:
+def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[str, Any]) -> Study:
     """Create the study, or open the existing one of that name for more trials.
 
     Raises:

@@ -20,9 +20,15 @@ _FILE_NAME = re.compile(r"\.?trial-(\d+)(?:\.\d+)?\.npz")
 
 @dataclass(frozen=True)
 class WeightStore:
-    """Weights of trials, a file each, in one folder; any number of processes write and clean at the same time."""
+    """Weights of trials, a file each, in one folder; any number of processes write and clean at the same time.
+
+    Args:
+        folder: Where they are.
+        keeps_all: Whether nothing is cleaned up.
+    """
 
     folder: Path
+    keeps_all: bool = False
 
     def write(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
         """Write a trial's weights, whole or not at all, before the trial is told.
@@ -31,9 +37,13 @@ class WeightStore:
         leave the weights of whichever trial is the best one then, and whether a configuration is the best shows only
         with its repeats.
         """
+        self.write_arrays(number, model.get_weights())
+
+    def write_arrays(self, number: int, weights: Sequence[Any]) -> None:
+        """Write a trial's weights, given in the order of `keras.Model.get_weights`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".trial-{number}.{os.getpid()}.npz"
-        np.savez(aside, *model.get_weights())
+        np.savez(aside, *weights)
         aside.replace(self._path(number))
 
     def load(self, number: int, model: Any) -> None:  # noqa: ANN401 - a Keras model
@@ -73,6 +83,8 @@ class WeightStore:
         Those of a running trial stay: it may have written them and not yet told its value. So do those of a trial
         that is not among `trials` yet.
         """
+        if self.keeps_all:
+            return
         ended = {trial.number for trial in trials if trial.state.is_finished()} - set(kept)
         for path in self.folder.glob("*.npz"):
             match = _FILE_NAME.fullmatch(path.name)

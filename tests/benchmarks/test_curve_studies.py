@@ -2,13 +2,11 @@
 
 import math
 
-import numpy as np
 import pytest
 
 from benchmarks.arms import RANDOM_TWICE
 from benchmarks.curve_report import cost_table, cost_to, regret_at
 from benchmarks.curve_studies import BUDGETS, MAX_COST, OURS, Cell, run_cell
-from benchmarks.live_report import live_tables, start_verdict
 
 TRACE = [(1.0, 80.0), (2.0, 8.0), (3.0, 30.0), (4.5, 9.0), (6.0, 2.0)]
 
@@ -60,29 +58,3 @@ def test_the_starts_differ_where_their_names_say_so() -> None:
     assert {"units": 3, "layers": 1, "dropout": 0, "l2": 0} == starts["ours"]
     assert {"units": 0, "layers": 0, "dropout": 3, "l2": 3} == starts["ours, started small"]
     assert {"units": 0, "layers": 0, "dropout": 0, "l2": 0} == starts["ours, small network"]
-
-
-def study(error: float, loss: float, above: float = 0.0) -> dict:
-    """One arm's result of one live study."""
-    start = {"test_loss": loss + above, "test_error": error, "loss_above_ours": above, "loss_above_ours_stderr": 0.01}
-    return {"secs": 10.0, "n_trials": 20, "test_error": error, "test_loss": loss, "start": start}
-
-
-def test_live_studies_are_compared_in_pairs() -> None:
-    """Studies that differ much, arms that differ little: the interval of the difference is narrow."""
-    rng = np.random.default_rng(0)
-    levels = rng.uniform(0.02, 0.06, 6)
-    ours = [study(level, 3 * level, 0.05) for level in levels]
-    other = [study(level + 0.002 + 1e-4 * rng.normal(), 3 * level + 0.01) for level in levels]
-    shown = live_tables({"ours": ours, "TPE + start": other})
-    (line,) = (line for line in shown.splitlines() if line.startswith("| TPE + start"))
-    assert "**-0.20** [" in line
-    assert "-0.0100 (all)" in line
-    assert "6/0/0" in line
-
-
-@pytest.mark.parametrize(("above", "n_near"), [(0.05, 0), (0.005, 4), (-1.0, 4)])
-def test_the_start_alone_may_be_as_good(above: float, n_near: int) -> None:
-    """Within one standard error of ours, or better."""
-    starts = [study(0.05, 0.1, above)["start"] for _ in range(4)]
-    assert f"in {n_near} of 4 studies" in start_verdict(starts)

@@ -37,7 +37,7 @@ class FitProgram:
     ) -> None:
         is_compiled = model.compiled
         if not is_compiled:
-            model.compile("adam", _TaskLoss(task))
+            model.compile("adam", TaskLoss(task))
         self._model, self._batch_size = model, batch_size
         self._inputs, self._labels = _arrays(inputs), _arrays(labels)
         self._own_loss = _CompiledAsAWhole()
@@ -72,7 +72,7 @@ class FitProgram:
         return weights
 
 
-class _TaskLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+class TaskLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
     """A criterion as a loss that Keras compiles."""
 
     def __init__(self, task: Criterion) -> None:

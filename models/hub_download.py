@@ -12,6 +12,7 @@ cache has the layout of tensorflow_hub (`<cache>/<sha1 of the handle>/`): filled
 
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 import tarfile
@@ -44,7 +45,10 @@ def cached_module(url: str, cache_dir: Path, timeout_secs: float) -> Path:
         HubUnavailableError: the server refuses, is silent, unknown or sends no module; or the cache is
             unwritable.
     """
-    cache = Path(os.environ.get("TFHUB_CACHE_DIR") or cache_dir)
+    named = os.environ.get("TFHUB_CACHE_DIR")
+    cache = Path(named or cache_dir)
+    if named is None and _may_be_filled_by_others(cache):
+        raise HubUnavailableError(f"the cache {cache} belongs to somebody else: name another one by TFHUB_CACHE_DIR")
     module_dir = cache / hashlib.sha1(url.encode()).hexdigest()
     if _holds_module(module_dir):
         return module_dir
@@ -59,6 +63,14 @@ def cached_module(url: str, cache_dir: Path, timeout_secs: float) -> Path:
         if not _holds_module(module_dir):  # otherwise another process has just put it there
             raise HubUnavailableError(f"the cache {cache} cannot be written ({error.strerror})") from error
     return module_dir
+
+
+def _may_be_filled_by_others(cache: Path) -> bool:
+    """Whether another user of this machine can put a module there, which is a program; root may anywhere."""
+    if not hasattr(os, "getuid") or not cache.exists():
+        return False
+    about = cache.stat()
+    return about.st_uid not in (0, os.getuid()) or bool(about.st_mode & stat.S_IWOTH)
 
 
 def _download_in_process(url: str, folder: Path, timeout_secs: float) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # Coordinates are compared and hashed: beyond this many decimals two of them are the same.
 _DECIMALS = 6
 
+# A grid is held in memory; the finest of the spaces that ship has a few hundred steps.
+_MAX_STEPS = 1_000_000
+
 Value = float | int | str | bool
 """What a hyperparameter can be: a number, or of a lever of choices any of them."""
 
@@ -106,12 +109,16 @@ class Lever:
         self._check_steps()
 
     def _check_steps(self) -> None:
-        if not self.step > 0:
-            raise ValueError(f"`step` must be positive, got {self.step} for lever {self.name!r}.")
+        if not 0 < self.step < math.inf:
+            raise ValueError(f"`step` must be positive and finite, got {self.step} for lever {self.name!r}.")
+        if self.span / self.step > _MAX_STEPS:
+            raise ValueError(f"`step` = {self.step} makes more than {_MAX_STEPS:,} steps: enlarge it ({self.name!r}).")
         if self.first_step == 0.0:
             object.__setattr__(self, "first_step", max(self.step, self.span / 4))
-        if not self.first_step >= self.step:
-            raise ValueError(f"`first_step >= step` must hold, got {self.first_step} < {self.step} ({self.name!r}).")
+        if not self.step <= self.first_step < math.inf:
+            raise ValueError(
+                f"`first_step >= step`, finite, must hold, got {self.first_step} < {self.step} ({self.name!r})."
+            )
         values = [self.value(coordinate) for coordinate in self.grid()]
         if len(set(values)) < len(values):  # 2^0 and 2^0.25 are both one unit
             raise ValueError(f"`step` = {self.step} gives two grid points one value: enlarge it ({self.name!r}).")

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _KEYS = ("role", "scale", "range", "step", "start", "first_step", "choices")
 _NO_ROLE = "none"
 _STEPS = {Scale.INTEGER: 1.0, Scale.LOG2_INTEGER: 0.5, Scale.LOG10: 1 / 3, Scale.LOG10_OR_ZERO: 0.5}
 _N_LINEAR_STEPS = 10
+_MAX_LEVERS = 100
 
 
 class SpaceFileError(ValueError):
@@ -51,10 +53,14 @@ def read_space(text: str, name: str) -> SearchSpace:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise SpaceFileError("it must be TOML with a table for each lever, but it is nested too deeply") from error
+    except ValueError as error:  # a number of thousands of digits is one, too
         raise SpaceFileError(f"it must be TOML: {error}") from error
     if not tables:
         raise SpaceFileError("it must hold a table for each lever, such as [units], but it is empty")
+    if len(tables) > _MAX_LEVERS:
+        raise SpaceFileError(f"it must hold at most {_MAX_LEVERS} levers, but it has {len(tables)}")
     levers = tuple(_lever(_Table(text, lever, settings)) for lever, settings in tables.items())
     return SearchSpace(name, levers)
 
@@ -63,7 +69,7 @@ class _Table:
     """One lever's table, and where it stands in the text."""
 
     def __init__(self, text: str, lever: str, settings: Any) -> None:  # noqa: ANN401 - whatever TOML holds
-        self._lines, self.lever = text.splitlines(), lever
+        self._text, self.lever = text, lever
         if not isinstance(settings, Mapping):
             raise self.error(f"a lever is a table: write [{lever}] and its settings below", lever)
         self.settings = settings
@@ -73,8 +79,9 @@ class _Table:
 
     def error(self, rule: str, key: str = "") -> SpaceFileError:
         """An error at the line of a key, or of the table's header."""
-        header = next((i for i, line in enumerate(self._lines) if self._is_header(line)), 0)
-        keys = (i for i in range(header, len(self._lines)) if re.match(rf"\s*[\"']?{re.escape(key)}\b", self._lines[i]))
+        lines = self._text.splitlines()
+        header = next((i for i, line in enumerate(lines) if self._is_header(line)), 0)
+        keys = (i for i in range(header, len(lines)) if re.match(rf"\s*[\"']?{re.escape(key)}\b", lines[i]))
         line = next(keys, header) if key else header
         return SpaceFileError(f"line {line + 1}, lever {self.lever!r}: {rule}")
 
@@ -102,7 +109,7 @@ def _lever(table: _Table) -> Lever:
         return _of_choices(table, role) if "choices" in table.settings else _of_range(table, role)
     except SpaceFileError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise table.error(str(error).rstrip(".")) from error
 
 
@@ -110,14 +117,20 @@ def _of_choices(table: _Table, role: Role | None) -> Lever:
     choices = table.settings["choices"]
     if not isinstance(choices, list):
         raise table.error(f"`choices` must be a list of values, got {choices!r}", "choices")
+    if odd := [each for each in choices if not _is_value(each)]:
+        raise table.error(f"`choices` must be texts, finite numbers, true or false, got {odd[0]!r}", "choices")
     if wrong := [key for key in table.settings if key not in ("choices", "role", "start")]:
         raise table.error(f"a lever of choices has no {wrong[0]!r}: only choices, role and start", wrong[0])
     return choice(table.lever, choices, role, table.settings.get("start"))
 
 
+def _is_value(value: object) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
 def _of_range(table: _Table, role: Role | None) -> Lever:
     bounds = table.settings.get("range")
-    is_pair = isinstance(bounds, list) and [isinstance(x, int | float) for x in bounds] == [True, True]
+    is_pair = isinstance(bounds, list) and [type(x) in (int, float) for x in bounds] == [True, True]
     if not is_pair or bounds is None:
         raise table.error(f"`range` must be [low, high], or `choices` a list of values, got {bounds!r}", "range")
     low, high = bounds

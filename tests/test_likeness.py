@@ -1,5 +1,6 @@
 """Does an image look like the training data? Real ones do, what never occurs in them does not."""
 
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,4 +108,13 @@ def test_a_missing_file_is_none_and_a_damaged_one_an_error(tmp_path: Path) -> No
     assert Likeness.load(tmp_path) is None
     (tmp_path / FILE_NAME).write_bytes(b"PK\x03\x04 half")
     with pytest.raises(ExportError, match="damaged"):
+        Likeness.load(tmp_path)
+
+
+def test_statistics_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    """An exported model may come from somebody else: its archive has the limits of any data."""
+    with zipfile.ZipFile(tmp_path / FILE_NAME, "w") as archive:
+        archive.writestr("kept.npy", bytes(9))
+        archive.getinfo("kept.npy").file_size = 9 * 2**30
+    with pytest.raises(ExportError, match="must expand to no more than 8 GB and 500 times"):
         Likeness.load(tmp_path)

@@ -147,5 +147,12 @@ def test_what_is_no_whole_image_is_refused(share: float, digit: NDArray[np.uint8
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     """Named with the way out."""
     for path in (tmp_path, tmp_path / "missing.png"):
-        with pytest.raises(DataError, match="There is no file"):
+        with pytest.raises(DataError, match="is no image file"):
             read_grey(path)
+
+
+def test_a_postscript_file_is_not_read(tmp_path: Path) -> None:
+    """It is a program, which Pillow would hand to Ghostscript."""
+    Image.new("L", (28, 28)).save(tmp_path / "program.eps")
+    with pytest.raises(DataError, match="its format is not known"):
+        read_grey(tmp_path / "program.eps")

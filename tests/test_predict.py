@@ -21,6 +21,7 @@ from tuning.evaluation.calibration import fit_temperature
 from tuning.exporting import export_model
 from tuning.finalists import hand_made_finalist
 from tuning.likeness import FILE_NAME, likeness_of
+from tuning.masking import one_line
 from tuning.networks import keras_logits
 from tuning.predict import predict
 
@@ -190,7 +191,8 @@ def test_images_of_another_kind_differ_from_the_training_images_as_a_whole(
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["missing.png"], ["no file missing.png"]),
+        (["missing.png"], ["missing.png", "no such file"]),
+        (["own.png", "--baseline", "https://else.where/model/1"], ["https://else.where/model/1", "--trust"]),
         (["text.png"], ["text.png", "PNG or JPEG"]),
         (["empty.png"], ["nothing to be seen"]),
         (["own.png", "--study", "other"], ["'other'", "Known models: mine"]),
@@ -229,6 +231,17 @@ def test_bad_input_is_one_clear_error_and_writes_nothing(
     assert 1 == captured.err.count("\n")
     assert [] == [word for word in words if word not in captured.err]
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["[b] :cat: $a$ $\\frac$.png", "\udcff\x1b[31m.png"])
+def test_a_name_is_what_it_is(
+    name: str, seven: NDArray[np.uint8], here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No markup of the table, no formula of the picture, nothing that steers the terminal or cannot be printed."""
+    save(seven, tmp_path / name)
+    text, _ = predicted([str(tmp_path / name), "--study", "mine", "--out", str(tmp_path / "out.png")], capsys)
+    assert text.startswith(f"{one_line(name)}: 7, says mine")
+    assert (tmp_path / "out.png").is_file()
 
 
 def test_a_model_of_other_data_is_refused(

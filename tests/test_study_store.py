@@ -12,7 +12,8 @@ import pytest
 from optuna.trial import TrialState
 
 from search_spaces import mlp_space
-from tuning.errors import ExportError, StorageError, StudyError, masked
+from tuning.errors import ExportError, StorageError, StudyError
+from tuning.masking import masked
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.storages import open_storage

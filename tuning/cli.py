@@ -15,9 +15,29 @@ from pathlib import Path
 import click
 
 from tuning.errors import SearchError
+from tuning.masking import masked, one_line
+from tuning.paths import refusal
+
+
+def path_text(value: str) -> str:
+    """A path, or a name or URL in its place, as an option takes it: whether it exists is asked later.
+
+    Raises:
+        click.BadParameter: If the operating system takes no such path.
+    """
+    if "://" not in value and (why := refusal(value)):
+        raise click.BadParameter(f"The path {value!r} cannot be used: {why}.")
+    return value
+
+
+def path(value: str) -> Path:
+    """The same, as a `Path`."""
+    return Path(path_text(value))
+
 
 storage_option = click.option(
     "--storage",
+    type=path_text,
     metavar="URL|FILE",
     default=None,
     envvar="TUNING_STORAGE",  # a password on the command line can be read by every user of the machine
@@ -27,7 +47,8 @@ storage_option = click.option(
 )
 export_dir_option = click.option(
     "--export-dir",
-    type=click.Path(path_type=Path),
+    type=path,
+    metavar="FOLDER",
     default=None,
     show_default="exports/STUDY",
     help="Folder of the exported model; an earlier export there is replaced. Example: --export-dir best-model",
@@ -36,21 +57,30 @@ export_dir_option = click.option(
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+_URLS = ("TUNING_STORAGE", "MLFLOW_TRACKING_URI")  # environment variables in which a password may stand
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def run(command: click.Command, args: Sequence[str] | None = None) -> int:
     """Run a click command and return its exit code."""
+    given = sys.argv[1:] if args is None else list(args)
     try:
-        return int(command.main(args, standalone_mode=False) or 0)
+        return int(command.main(given, standalone_mode=False) or 0)
     except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return _refused(given, error.format_message())
     except SearchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        return _refused(given, error.message, error.told)
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
+
+
+def _refused(given: Sequence[str], message: str, told: str = "") -> int:
+    """Say in one line what is wrong, below it what somebody else's code has to say, and no password that was given."""
+    urls = [*given, *(os.environ.get(name) for name in _URLS)]
+    print(f"error: {one_line(masked(message, *urls))}", file=sys.stderr)
+    if told:
+        print(masked(told, *urls), file=sys.stderr)
+    return EXIT_BAD_INPUT
 
 
 def import_tensorflow() -> None:

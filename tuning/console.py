@@ -17,6 +17,7 @@ from rich.text import Text
 from search_spaces import Value, shown
 from tuning.engine.metrics import EpochMetrics
 from tuning.evaluation import AnyEvaluation
+from tuning.plain_text import table_text
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Objective
 from tuning.strategy.history import Outcome
@@ -171,12 +172,9 @@ def _numbers(evaluation: AnyEvaluation) -> list[str]:
 
 def result_text(result: SearchResult, exported: str) -> str:
     """The comparison table and what follows from it, as plain text."""
-    console = Console(width=_TEXT_WIDTH, color_system=None, highlight=False)
     said = (*result.sentences(), *result.loss_sentences(), *result.findings())
     lines = [f"{sentence}." for sentence in said]
     lines.append(f"The search stopped because {result.stop_reason}.")
     lines += [f"Note: {note}." for note in result.notes]
     lines.append(f"Exported: {exported}")
-    with console.capture() as capture:
-        console.print(comparison_table(result))
-    return capture.get() + "\n".join(lines)
+    return table_text(comparison_table(result), _TEXT_WIDTH) + "\n".join(lines)

@@ -5,15 +5,6 @@ they keep their traceback.
 """
 
 import errno
-import re
-
-_SECRETS = re.compile(r"(?<=://)[^/\s]\S*(?=@)|(?<=password=)[^&\s]+")
-
-
-def masked(text: str) -> str:
-    """A URL, or a text with URLs in it, without user names and passwords."""
-    return _SECRETS.sub("***", text)
-
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -27,7 +18,19 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 class SearchError(Exception):
-    """Base of every error that a command prints in one line; the command then exits with code 2."""
+    """Base of every error that a command prints in one line; the command then exits with code 2.
+
+    Args:
+        message: The rule, the value and the way out. A command shows it in one line, whatever the value holds.
+        told: Lines of somebody else's that follow it: the traceback of a user's own function.
+    """
+
+    def __init__(self, message: str, told: str = "") -> None:
+        super().__init__(message, told)  # both, because an error may come from another process, by pickle
+        self.message, self.told = message, told
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.told}" if self.told else self.message
 
 
 class DataError(SearchError):

@@ -65,6 +65,7 @@ from tuning.task import Task
 )
 @click.option(
     "--data",
+    type=cli.path_text,
     metavar="NAME|FILE.npz",
     default=None,
     show_default="the data set the study was run on",
@@ -80,7 +81,8 @@ from tuning.task import Task
 )
 @click.option(
     "--export-dir",
-    type=click.Path(path_type=Path),
+    type=cli.path,
+    metavar="FOLDER",
     default=None,
     show_default="exports/STUDY, or exports/STUDY-trial-K",
     help="Folder of the exported model. Example: --export-dir best-model",
@@ -115,10 +117,10 @@ def export(
     if study is None:
         raise SettingsError("`--study` must name a study, or `--run` an MLflow run of one.")
 
-    from tuning.export_choice import chosen_trial, fingerprint_of  # Optuna: only after the options were parsed
+    from tuning.export_choice import chosen_trial  # Optuna: only after the options were parsed
     from tuning.export_target import check_target
     from tuning.settings import study_dir
-    from tuning.study_store import DATA_ARGUMENT, SHIPPED_TRIAL, load_study
+    from tuning.study_store import DATA_ARGUMENT, SHIPPED_TRIAL, fingerprint_of, load_study
 
     found = load_study(root, study, storage)
     fingerprint = fingerprint_of(found)

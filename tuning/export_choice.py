@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -14,23 +11,8 @@ from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.strategy.evidence import configurations_of
 from tuning.strategy.policy import smaller_of
 from tuning.study_model import space_of
-from tuning.study_store import FINGERPRINT, SHIPPED_TRIAL
+from tuning.study_store import SHIPPED_TRIAL, fingerprint_of
 from tuning.trial_attrs import best_of, history_of
-
-
-def fingerprint_of(study: Study) -> Mapping[str, Any]:
-    """What makes the trials of a study comparable.
-
-    Raises:
-        StudyError: If it is no study of `python -m tuning.search`.
-    """
-    fingerprint = study.user_attrs.get(FINGERPRINT)
-    if fingerprint is None:
-        raise StudyError(
-            f"The study {study.study_name!r} was not run by `python -m tuning.search`: export its model "
-            "with Keras' own `model.export`."
-        )
-    return dict(fingerprint)
 
 
 def chosen_trial(study: Study, number: int | None, *, smallest: bool) -> FrozenTrial:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from tuning.evaluation import Latency
+from tuning.plain_text import table_text
 from tuning.round_trip import RoundTrip
 
 _WIDTH = 100
@@ -29,13 +29,10 @@ def export_text(trips: Sequence[RoundTrip], *, has_seen_them: bool = False) -> s
         table.add_column(header, justify="right", no_wrap=True)
     for trip in trips:
         table.add_row(*_row(trip))
-    console = Console(width=_WIDTH, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
     seen = ", on which it was trained too" if has_seen_them else ""
     threads = "1 thread" if first.n_threads == 1 else f"{first.n_threads} threads"
     return (
-        f"{capture.get()}"
+        f"{table_text(table, _WIDTH)}"
         f"On {first.n_checked} validation examples{seen}, of which the scored model has "
         f"{100 * first.scored_accuracy:.2f} % right: the largest difference\n"
         "of an output from the scored model's, and how many predictions changed. "

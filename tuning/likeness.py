@@ -12,7 +12,6 @@ images: one in a hundred images of the data itself lies beyond it.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 
 from tuning.classifier_view import ClassifierView
 from tuning.data import Dataset, TrainingData
-from tuning.errors import ExportError
+from tuning.data.npz import read_arrays
+from tuning.errors import DataError, ExportError
 from tuning.own_image import SIDE
 
 FILE_NAME = "training-likeness.npz"  # in the folder of an exported model
@@ -93,9 +93,9 @@ class Likeness:
         if not path.is_file():
             return None
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls(arrays["kept"], float(arrays["limit"]), ClassifierView.from_arrays(arrays))
-        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path)
+            return cls(arrays["kept"], float(arrays["limit"]), ClassifierView.from_arrays(arrays))
+        except (DataError, KeyError, ValueError, TypeError) as error:
             raise ExportError(f"{path} is damaged ({error}): export the model again.") from error
 
 

@@ -18,7 +18,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search_spaces import shown
-from tuning.errors import StorageError, masked
+from tuning.errors import StorageError
+from tuning.masking import shown_url
 from tuning.mirror_runs import model_run, model_summary, trial_key, trial_run
 from tuning.previews import write_previews
 from tuning.result import SearchResult, write_json
@@ -67,7 +68,7 @@ class Place:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data, but for user name and password."""
-        return {**asdict(self), "tracking_uri": masked(self.tracking_uri) if self.tracking_uri else None}
+        return {**asdict(self), "tracking_uri": shown_url(self.tracking_uri) if self.tracking_uri else None}
 
 
 @dataclass
@@ -208,7 +209,7 @@ def study_end(
 def shown_links(links: Links, tracking_uri: str | None) -> str:
     """Where to see the study: at the server, or at the address of a plain `mlflow ui`."""
     is_server = tracking_uri is not None and tracking_uri.startswith(("http://", "https://"))
-    there = links.absolute(masked(tracking_uri) if tracking_uri is not None and is_server else _LOCAL_UI)
+    there = links.absolute(shown_url(tracking_uri) if tracking_uri is not None and is_server else _LOCAL_UI)
     registered = f"\n  registered  {links.registered}" if links.registered else ""
     return (
         f"In MLflow{'' if is_server else ' (start it with: mlflow ui)'}:\n  the study   {there.report}\n"

@@ -17,8 +17,10 @@ from search_spaces import SPACES, Lever, Role, SearchSpace, shown
 from search_spaces.space_file import SpaceFileError, read_space
 from tuning import processes
 from tuning.errors import SettingsError
+from tuning.paths import file_trouble
 
 _NO_ROLE = "none"
+_MAX_SPACE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ def space_of_file(path: Path) -> SearchSpace:
     Raises:
         SettingsError: If there is no such file, or it describes no space: the line, the rule and the known words.
     """
+    if why := file_trouble(path):
+        raise SettingsError(f"`--space` must be a TOML file, but {path} cannot be read: {why}.")
+    if path.stat().st_size > _MAX_SPACE_BYTES:
+        raise SettingsError(f"`--space` must be a file of at most {_MAX_SPACE_BYTES:,} bytes, but {path} is larger.")
     try:
         return read_space(path.read_text(encoding="utf-8"), path.stem)
     except (OSError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ network that learned from them expects the same.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tuning.errors import DataError
+from tuning.paths import file_trouble
+
+# What a decoder has to say of a damaged file is said by the error; Python's last resort would print it, too.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Grey = NDArray[np.float32]  # shape (height, width), 0 (black) to 1 (white)
 
@@ -29,6 +34,7 @@ POLARITIES = ("auto", "dark-on-light", "light-on-dark")
 SIDE, BOX_SIDE = 28, 20
 
 _MAX_PIXELS = 50_000_000  # more than a telephone's camera gives; half a gigabyte while it is decoded
+_PROGRAMS = ("EPS", "WMF")  # Pillow hands these to Ghostscript and to Windows, which run what is in them
 _LEAST_CONTRAST = 0.04  # between ink and ground, of the whole range: less is a smudge or compression noise
 _MIDDLE = SIDE // 2  # number of the pixel, from 0, at which MNIST's images have their centre of mass: 14.0 on average
 _INK = 0.1  # of the darkest ink: what is less does not widen the box around the digit
@@ -59,7 +65,10 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             found.append(path)
             continue
         known = Image.registered_extensions()
-        within = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+        try:
+            within = sorted(each for each in path.iterdir() if each.suffix.lower() in known and each.is_file())
+        except OSError as error:
+            raise DataError(f"The folder {path} cannot be read ({error.strerror}): name another one.") from error
         if not within:
             raise DataError(
                 f"There is no image in the folder {path}: name files, such as seven.png, or another folder."
@@ -87,10 +96,10 @@ def read_grey(path: Path) -> Grey:
     Raises:
         DataError: If there is no such file, it is no image, damaged, or has more than 50 million pixels.
     """
-    if not path.is_file():
-        raise DataError(f"There is no file {path}: name an image, such as seven.png.")
+    if why := file_trouble(path):
+        raise DataError(f"{path} is no image file ({why}): name one, such as seven.png.")
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as image:
             _check_size(path, image)
             return _grey(ImageOps.exif_transpose(image))
     except DataError:
@@ -118,6 +127,12 @@ def as_mnist(grey: Grey, polarity: str) -> OwnImage:
     rows, columns = (np.flatnonzero((ink > _INK).any(axis=axis)) for axis in (1, 0))
     digit = _scaled(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     return OwnImage(np.rint(255 * _centred(digit)).astype(np.uint8), polarity)
+
+
+def _formats() -> list[str]:
+    """What Pillow reads by itself."""
+    Image.init()
+    return [name for name in Image.ID if name not in _PROGRAMS]
 
 
 def _check_size(path: Path, image: Image.Image) -> None:

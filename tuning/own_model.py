@@ -78,9 +78,12 @@ def described(
         raise ModelError(f"`--space` is for build(params): {reference} is a KerasTuner model, which has its own space.")
     from models.hypermodel import discover  # KerasTuner: for its own models alone
 
-    found = discover(_builder(build), reference)
+    try:
+        found = discover(_builder(build), reference)
+    except ValueError as error:  # a hyperparameter that makes no lever; what a build raises is among what was found
+        raise ModelError(f"{reference}: {error}") from error
     if found.space is None or found.n_failed == found.n_builds:
-        raise ModelError(_nothing_found(reference, found))
+        raise _nothing_found(reference, found)
     return found.space, tuple(_notes(found, build))
 
 
@@ -125,7 +128,7 @@ def _builder(build: Any) -> Callable[..., Any]:  # noqa: ANN401
         return builder_of(build)
     except Exception as error:
         rule = "The HyperModel cannot be made without arguments: name an instance instead of the class"
-        raise ModelError(f"{rule}:\n{told(error)}") from error
+        raise ModelError(f"{rule}:", told(error)) from error
 
 
 def _own_rate(params: Mapping[str, Value]) -> float:
@@ -138,13 +141,15 @@ def _loaded(reference: str, folder: Path, pickled: bytes | None) -> Any:  # noqa
     try:
         return pickle.loads(pickled)
     except Exception as error:
-        raise ModelError(f"The model cannot be handed to another process:\n{told(error)}") from error
+        raise ModelError("The model cannot be handed to another process:", told(error)) from error
 
 
-def _nothing_found(reference: str, found: Discovered) -> str:
+def _nothing_found(reference: str, found: Discovered) -> ModelError:
     if found.error is None:
-        return f"{reference} asks for no hyperparameter that has more than one value: there is nothing to search."
-    return f"{reference} failed on every configuration that was tried ({found.n_builds}):\n{told(found.error)}"
+        rule = f"{reference} asks for no hyperparameter that has more than one value: there is nothing to search."
+        return ModelError(rule)
+    rule = f"{reference} failed on every configuration that was tried ({found.n_builds}):"
+    return ModelError(rule, told(found.error))
 
 
 def _notes(found: Discovered, build: Any) -> list[str]:  # noqa: ANN401

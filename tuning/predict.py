@@ -15,15 +15,17 @@ import click
 
 from tuning import cli
 from tuning.errors import SettingsError
+from tuning.masking import one_line
+from tuning.paths import refusal
 
 _SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=cli.path)
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=cli.path,
     metavar="FOLDER",
     default=None,
     show_default="the latest in exports/",
@@ -40,14 +42,20 @@ _SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=cli.path,
     metavar="PICTURE|FOLDER",
     default=None,
     show_default="IMAGE-prediction.png in this folder; no pictures of several images",
     help="Where the picture goes: .png, .svg, .pdf or .jpg; of several images a folder. Example: --out seven.svg",
 )
 @click.option(
+    "--trust",
+    is_flag=True,
+    help="Load the --baseline from its URL: a SavedModel is a program, which runs with your rights. Example: --trust",
+)
+@click.option(
     "--baseline",
+    type=cli.path_text,
     metavar="HANDLE|PATH",
     default=None,
     show_default="TF-GAN's MNIST classifier or the stand-in only",
@@ -60,6 +68,7 @@ def predict(
     polarity: str,
     out: Path | None,
     baseline: str | None,
+    trust: bool,
 ) -> None:
     """Classify the digit on an image of your own, and draw the confidence for each class.
 
@@ -67,11 +76,13 @@ def predict(
     into a box of 20 x 20 pixels in its own proportions, its centre of mass in the middle of 28 x 28 pixels. Of several
     images, or of a folder, a table is printed, and whether all of them together look like the training data.
     """
+    from tuning.baseline import check_trust
     from tuning.exported_model import ExportedModel, find_export
     from tuning.own_image import POLARITIES, SIDE, find_images, read_own
 
     if polarity not in POLARITIES:
         raise SettingsError(f"`--polarity` must be one of {', '.join(POLARITIES)}, got {polarity}.")
+    check_trust(baseline, is_trusted=trust)
     files = find_images(images)
     read = [read_own(file, polarity) for file in files]
     folder = find_export(Path.cwd(), model, study)
@@ -83,7 +94,7 @@ def predict(
 
     exported = ExportedModel.load(folder)
     exported.check_takes(SIDE)
-    made = [Prediction(file.name, *each, exported) for file, each in zip(files, read, strict=True)]
+    made = [Prediction(one_line(file.name), *each, exported) for file, each in zip(files, read, strict=True)]
     print(made[0].text(is_told=polarity != "auto") if len(made) == 1 else text_of_several(made, baseline))
     drawn = [prediction.draw(target) for prediction, target in zip(made, targets, strict=len(targets) > 0)]
     if drawn:
@@ -115,14 +126,17 @@ def _checked(target: Path, image: Path) -> Path:
     """
     if target.suffix.lower() not in _SUFFIXES:
         raise SettingsError(f"`--out` must end with one of {', '.join(_SUFFIXES)}, got {target.name}.")
-    if target.exists() and (target.is_dir() or target.samefile(image)):
+    if why := refusal(target):
+        raise SettingsError(f"`--out` must name a file that can be written, got {target} ({why}): name another one.")
+    if target.exists() and (not target.is_file() or target.samefile(image)):
         raise SettingsError(f"`--out` must be a new file or an earlier picture, got {target}: name another one.")
     try:
         with tempfile.TemporaryFile(dir=target.absolute().parent):
             pass
     except OSError as error:
-        why = error.strerror
-        raise SettingsError(f"`--out` must be in a folder that can be written, got {target} ({why}).") from error
+        raise SettingsError(
+            f"`--out` must be in a folder that can be written, got {target} ({error.strerror})."
+        ) from error
     return target
 
 

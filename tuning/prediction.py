@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from tuning.exported_model import ExportedModel
 from tuning.own_image import Grey, OwnImage
 from tuning.pictures.confidence_picture import prediction_picture
 from tuning.pictures.style import percent, save
+from tuning.plain_text import table_text
 
 _BAR_COLUMNS = 40
 _TEXT_WIDTH = 100  # of the table, however wide the terminal
@@ -48,12 +48,10 @@ class Prediction:
         Args:
             is_told: Whether the user named the polarity.
         """
-        console = Console(width=_TEXT_WIDTH, color_system=None, highlight=False)
-        with console.capture() as capture:
-            console.print(self._table())
+        table = table_text(self._table(), _TEXT_WIDTH)
         polarity, how = self.own.polarity.replace("-", " "), "told" if is_told else "seen at its edge"
         read = f"Read as {polarity} ({how}); scaled and centred as MNIST's images were."
-        return "\n".join([capture.get().rstrip(), "", read, self._likeness()])
+        return "\n".join([table.rstrip(), "", read, self._likeness()])
 
     def draw(self, path: Path) -> Path:
         """Write the picture: the image, the same as the network sees it, the confidence for each class."""

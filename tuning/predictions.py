@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from tuning.likeness import Likeness
 from tuning.pictures.style import percent
+from tuning.plain_text import table_text
 from tuning.prediction import Prediction
 
 _TEXT_WIDTH = 120  # of the table, however wide the terminal
@@ -25,10 +25,8 @@ def text_of_several(predictions: Sequence[Prediction], baseline: str | None = No
             stand-in.
     """
     likeness = predictions[0].exported.likeness
-    console = Console(width=_TEXT_WIDTH, color_system=None, highlight=False)
-    with console.capture() as capture:
-        console.print(_table(predictions, likeness))
-    return "\n".join([capture.get().rstrip(), "", *_together(predictions, likeness, baseline)])
+    table = table_text(_table(predictions, likeness), _TEXT_WIDTH)
+    return "\n".join([table.rstrip(), "", *_together(predictions, likeness, baseline)])
 
 
 def _table(predictions: Sequence[Prediction], likeness: Likeness | None) -> Table:

@@ -22,6 +22,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option(
     "--data",
+    type=cli.path_text,
     metavar="NAME|FILE.npz|MODULE:LOAD",
     default=None,
     show_default="mnist where it can be had, otherwise mnist5k",
@@ -38,7 +39,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 )
 @click.option(
     "--space",
-    type=click.Path(path_type=Path),
+    type=cli.path,
     metavar="FILE.toml",
     default=None,
     help="Levers of your own build(params), with range, scale and role. Example: --space space.toml",
@@ -100,6 +101,7 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
 @click.option("--objective", default="val_loss", help=f"{_OBJECTIVE_HELP}. Example: --objective val_accuracy")
 @click.option(
     "--baseline",
+    type=cli.path_text,
     metavar="HANDLE|PATH",
     default=None,
     show_default="TF-GAN's MNIST classifier from TF Hub, or a stand-in",
@@ -113,6 +115,15 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     default=None,
     show_default="sqlite:///mlflow.db",
     help="MLflow store. Example: --tracking-uri http://127.0.0.1:5000",
+)
+@click.option(
+    "--tensorboard",
+    type=cli.path,
+    metavar="DIR",
+    default=None,
+    show_default="none",
+    help="Log directory of TensorBoard: the learning curves of every trial, and a row of HPARAMS. "
+    "Example: --tensorboard runs",
 )
 @cli.export_dir_option
 @click.option(
@@ -181,7 +192,7 @@ def search(study: str | None, **options: Any) -> None:  # noqa: ANN401 - each na
     Every trial and the pretrained baseline are logged to MLflow (`mlflow ui` in the same folder shows them), the best
     model is compared with them on a test set that the search never saw, and exported.
     """
-    name = study or f"search-{datetime.now():%Y-%m-%d-%H%M%S}"
+    name = f"search-{datetime.now():%Y-%m-%d-%H%M%S}" if study is None else study
     settings = Settings(root=Path.cwd(), study=name, **options)
     check_writable(settings.root)
     from tuning import processes  # each import is paid only once what comes before it was in order

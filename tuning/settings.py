@@ -118,6 +118,7 @@ class Settings:
         model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
         roles: Corrections of levers' roles, each NAME=ROLE.
+        tensorboard: Log directory of TensorBoard, which then shows every trial; None for none.
 
     Raises:
         SettingsError: If a value is out of its range or unknown.
@@ -151,9 +152,10 @@ class Settings:
     model: str | None = None
     space: Path | None = None
     roles: tuple[str, ...] = ()
+    tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(_STUDY_NAME.fullmatch(self.study)), "study", _NAME_RULE, self.study)
+        check_study_name(self.study)
         _require(self.n_trials >= 1, "trials", "must be at least 1", self.n_trials)
         _require(self.max_epochs >= 1, "epochs", "must be at least 1", self.max_epochs)
         _require(0 <= self.seed < 2**31, "seed", "must be from 0 to 2147483647", self.seed)
@@ -197,6 +199,15 @@ class Settings:
 
 
 _NAME_RULE = "must be 1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+
+
+def check_study_name(name: str) -> None:
+    """Refuse a name that cannot be that of a folder.
+
+    Raises:
+        SettingsError: With the rule.
+    """
+    _require(bool(_STUDY_NAME.fullmatch(name)), "study", _NAME_RULE, repr(name))
 
 
 def check_writable(root: Path) -> None:

@@ -21,7 +21,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
-from tuning.errors import StorageError, masked
+from tuning.errors import StorageError
+from tuning.masking import masked
 from tuning.workers import WORKER
 
 _PATIENCE_SECS = 600.0
@@ -43,6 +44,7 @@ class SteadyStorage:
         patience_secs: For how long a server may be away.
         sleep: Waits some seconds.
         clock: Seconds; only differences count.
+        url: Of the server, whose password must not be shown when it fails.
 
     Raises:
         StorageError: From every method, if the server has not come back in time.
@@ -55,8 +57,9 @@ class SteadyStorage:
         patience_secs: float = _PATIENCE_SECS,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        url: str | None = None,
     ) -> None:
-        self._inner = inner
+        self._inner, self._url = inner, url
         self._worker = dict(worker)
         self._patience_secs, self._sleep, self._clock = patience_secs, sleep, clock
         self._n_created = 0
@@ -105,7 +108,7 @@ class SteadyStorage:
             if not is_outage(error):
                 raise
             first = error
-        _logger.warning("The Optuna storage does not answer (%s): waiting for it.", _short(first))
+        _logger.warning("The Optuna storage does not answer (%s): waiting for it.", _short(first, self._url))
         value = self._until_it_answers(repeated or functools.partial(call, *args, **kwargs), first)
         _logger.warning("The Optuna storage answers again.")
         return value
@@ -122,8 +125,8 @@ class SteadyStorage:
                     raise
                 error = again
         self._gave_up = StorageError(
-            f"The Optuna storage has not answered for {self._patience_secs:g} s ({_short(error)}): bring it back, and "
-            "resume the study with the same command."
+            f"The Optuna storage has not answered for {self._patience_secs:g} s ({_short(error, self._url)}): bring it "
+            "back, and resume the study with the same command."
         )
         raise self._gave_up from error
 
@@ -145,8 +148,8 @@ def is_outage(error: BaseException) -> bool:
     return False
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException, url: str | None) -> str:
     cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ is not None else error
     cause = getattr(cause, "orig", None) or cause
     lines = str(cause).strip().splitlines()
-    return masked(lines[0]) if lines else type(cause).__name__
+    return masked(lines[0], url) if lines else type(cause).__name__

@@ -8,7 +8,7 @@ from optuna.study import Study
 
 from search_spaces import SearchSpace, mlp_space
 from tuning.model_choice import ModelChoice
-from tuning.study_store import FINGERPRINT
+from tuning.study_store import fingerprint_of
 
 _MODEL = "model"  # user attribute of a study: reference and folder of its model
 _PICKLED = "model.pkl"  # in the study's folder: a model that no import finds
@@ -24,7 +24,7 @@ def keep_model(study: Study, model: ModelChoice, study_dir: Path) -> None:
 
 def space_of(study: Study) -> SearchSpace:
     """The levers of a study, from its fingerprint; the MLP's where it names none."""
-    known = study.user_attrs[FINGERPRINT].get("space")
+    known = fingerprint_of(study).get("space")
     return mlp_space() if known is None else SearchSpace.from_fingerprint(known)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
@@ -16,9 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuning.errors import StudyError
 from tuning.pruner import CatchUpPruner
-from tuning.settings import Settings, known_studies
+from tuning.settings import Settings, check_study_name, known_studies, study_dir
 from tuning.steady_storage import SteadyStorage
-from tuning.storages import open_storage
+from tuning.storages import open_existing, open_storage
 from tuning.strategy.history import Outcome
 from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
 from tuning.workers import BEAT, WORKER, Witness, Worker, is_gone, is_other
@@ -37,7 +38,7 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
         StorageError: If the storage cannot be reached or written.
     """
     inner = open_storage(settings.storage, settings.study_dir)
-    storage = cast("BaseStorage", SteadyStorage(inner, Worker.this().as_attr()))
+    storage = cast("BaseStorage", SteadyStorage(inner, Worker.this().as_attr(), url=settings.storage))
     pruner = CatchUpPruner(settings.max_epochs)
     try:
         # Not `load_if_exists`: that would write before the fingerprint is known to agree.
@@ -54,7 +55,22 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
     if study.user_attrs.get(FINGERPRINT) is None:
         study.set_user_attr(FINGERPRINT, dict(fingerprint))
     check_fingerprint(study, fingerprint)
+    if study.metric_names is None:
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([settings.goal.name])  # what Optuna's own plots and dashboards call the value
     return study
+
+
+def fingerprint_of(study: Study) -> Mapping[str, Any]:
+    """What makes the trials of a study comparable.
+
+    Raises:
+        StudyError: If it is no study of `python -m tuning.search`.
+    """
+    fingerprint = study.user_attrs.get(FINGERPRINT)
+    if fingerprint is None:
+        raise StudyError(f"The study {study.study_name!r} was not run by `python -m tuning.search`: name one that was.")
+    return dict(fingerprint)
 
 
 def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
@@ -83,10 +99,12 @@ def load_study(root: Path, name: str, storage_url: str | None) -> Study:
 
     Raises:
         StudyError: If there is none of that name; the known ones are listed.
+        StorageError: If there is no such storage, or it cannot be reached.
     """
+    check_study_name(name)  # a storage of somebody else's may hold one that leads out of the folder
     if storage_url is None and name not in known_studies(root):
         raise StudyError(_unknown(name, known_studies(root)))
-    storage = open_storage(storage_url, root / "mlruns" / "studies" / name)
+    storage = open_existing(storage_url, study_dir(root, name))
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError as error:

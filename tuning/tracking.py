@@ -43,7 +43,7 @@ _RUNS_PER_PAGE = 1000
 _MAX_NOTE_CHARS = 8000
 
 # What MLflow lets through: a missing database driver is an ImportError, a failed upload an OSError.
-_STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)
+STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ class Tracker:
     def _errors_of_the_store(self) -> Iterator[None]:
         try:
             yield
-        except _STORE_ERRORS as error:
+        except STORE_ERRORS as error:
             raise self._store.unusable(error) from error
 
 

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.errors import SettingsError, StorageError
-from tuning.tracking import KEY_TAG
+from tuning.tracking import KEY_TAG, STORE_ERRORS
 from tuning.tracking_store import Store, check
 
 _N_LISTED = 10
@@ -26,7 +26,7 @@ def find_trial(root: Path, tracking_uri: str | None, run_id: str, study: str | N
         study: Name of the study that it must be of, if the user gave one.
 
     Raises:
-        StorageError: If there is no such store.
+        StorageError: If there is no such store, or it cannot be used.
         SettingsError: If there is no such run (the latest ones are listed), it is of another study, or it is that of a
             model that this study did not tune.
     """
@@ -34,11 +34,10 @@ def find_trial(root: Path, tracking_uri: str | None, run_id: str, study: str | N
     if store.database is not None and not store.database.is_file():
         raise StorageError(f"There is no MLflow store {store.address}: name it with --tracking-uri.")
     check(store)
-    client = MlflowClient(store.tracking_uri)
     try:
-        tags = client.get_run(run_id).data.tags
-    except MlflowException as error:
-        raise SettingsError(f"`--run` must be the id of a run, got {run_id}. The latest: {_latest(client)}.") from error
+        tags = _tags(store, run_id)
+    except STORE_ERRORS as error:
+        raise store.unusable(error) from error
     name = tags.get("study")
     if name is None or (study is not None and study != name):
         whose = f"of the study {name!r}" if name else "of no study"
@@ -46,6 +45,14 @@ def find_trial(root: Path, tracking_uri: str | None, run_id: str, study: str | N
             f"`--run` must be a run of {study or 'a study'}, but {run_id} is {whose}: leave --study out."
         )
     return name, _trial(tags, run_id)
+
+
+def _tags(store: Store, run_id: str) -> dict[str, str]:
+    client = MlflowClient(store.tracking_uri)
+    try:
+        return dict(client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        raise SettingsError(f"`--run` must be the id of a run, got {run_id}. The latest: {_latest(client)}.") from error
 
 
 def _trial(tags: dict[str, str], run_id: str) -> int | None:

@@ -19,12 +19,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import shorten
 from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
-from tuning.errors import SettingsError, StorageError, masked
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from tuning.errors import SettingsError, StorageError
+from tuning.masking import masked, shown_url
+from tuning.paths import file_trouble, refusal
 
 # MLflow's own defaults are 7 retries, 120 seconds each. A request whose answer was lost may have been carried out, and
 # a blind repetition would create a second run: the client repeats nothing, what is missing is looked up and sent later.
@@ -43,7 +51,8 @@ _LOCK_TIMEOUT_SECS = 60.0
 
 _CHECK_TIMEOUT_SECS = 5.0
 
-_SQLITE = "sqlite:///"
+_SQLITE, _MARK = "sqlite:///", b"SQLite format 3\0"  # a URL's begin and a file's; a new database is an empty file
+_SERVERS, _DATABASES = ("http", "https"), ("sqlite", "postgresql", "mysql", "mssql")
 # A server that refuses is reported with the whole chain of exceptions, the cause last.
 _MAX_REASON_CHARS = 500
 
@@ -83,7 +92,7 @@ class Store:
     @property
     def address(self) -> str:
         """The tracking URI as it may be shown: without user name and password."""
-        return masked(self.tracking_uri)
+        return shown_url(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:
@@ -102,7 +111,7 @@ class Store:
     def unusable(self, error: Exception) -> StorageError:
         """The error in one line, for people, without user name and password."""
         # The first line is the reason; a database adds its SQL, statement and parameters.
-        reason = shorten(masked(str(error)).partition("\n")[0], _MAX_REASON_CHARS)
+        reason = shorten(masked(str(error), self.tracking_uri).partition("\n")[0], _MAX_REASON_CHARS)
         return StorageError(
             f"The MLflow store {self.address} cannot be used ({reason}): check that it is reachable and can be "
             "written, or name another one by --tracking-uri."
@@ -117,15 +126,56 @@ def check(store: Store) -> None:
     """
     _refuse_runs_of_mlflow_2(store)
     try:
-        if store.database is not None and not store.database.absolute().parent.is_dir():
-            raise FileNotFoundError(f"the folder {store.database.parent} does not exist")
+        _check_scheme(store.tracking_uri)
+        if store.database is not None:
+            _check_file(store.database)
         if store.artifact_location is None:
-            with urlopen(f"{store.tracking_uri.rstrip('/')}/health", timeout=_CHECK_TIMEOUT_SECS):
+            with urlopen(_health_page(store.tracking_uri), timeout=_CHECK_TIMEOUT_SECS):
                 pass
+        elif store.database is None:
+            _ask_database(store.tracking_uri)
     except HTTPError:
         return  # it answers: a server behind a proxy need not have this page
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, HTTPException, SQLAlchemyError) as error:
         raise store.unusable(error) from error
+
+
+def _check_scheme(tracking_uri: str) -> None:
+    if tracking_uri.startswith("databricks"):
+        return
+    scheme = tracking_uri.partition(":")[0].partition("+")[0]
+    known = {*_SERVERS, *_DATABASES, *entry_points(group="mlflow.tracking_store").names}
+    if "://" not in tracking_uri or scheme == "file":
+        raise ValueError("MLflow 3 keeps no runs in a folder, but in sqlite:///FILE, another database, or a server")
+    if scheme not in known:
+        raise ValueError(f"MLflow knows no {scheme}://, but {', '.join(sorted(known))}")
+
+
+def _check_file(database: Path) -> None:
+    if why := refusal(database):
+        raise ValueError(why)
+    if not database.absolute().parent.is_dir():
+        raise FileNotFoundError(f"the folder {database.parent} does not exist")
+    if database.exists():
+        if why := file_trouble(database):
+            raise ValueError(why)
+        with database.open("rb") as file:
+            begin = file.read(len(_MARK))
+        if begin not in (b"", _MARK):
+            raise ValueError("it is a file, but no database of SQLite")
+
+
+def _ask_database(tracking_uri: str) -> None:
+    """Connect once: MLflow itself would be asked only when the study is there already."""
+    patience = {"connect_timeout": int(_CHECK_TIMEOUT_SECS)} if "mssql" not in tracking_uri else {}
+    engine = create_engine(tracking_uri, connect_args=patience, poolclass=NullPool)
+    engine.connect().close()
+
+
+def _health_page(tracking_uri: str) -> str:
+    """A server's page that needs no password; `urllib` would take a user's name for a part of the host's."""
+    parts = urlsplit(tracking_uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/health", "", ""))
 
 
 @contextmanager

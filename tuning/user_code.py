@@ -34,7 +34,7 @@ def imported(reference: str, folder: Path, what: str) -> Any:  # noqa: ANN401 - 
             raise ModelError(
                 f"`{what}` names the module {module_name!r}, which is neither in {folder} nor installed."
             ) from None
-        raise ModelError(f"`{what}`: importing {module_name!r} failed:\n{told(error)}") from None
+        raise ModelError(f"`{what}`: importing {module_name!r} failed:", told(error)) from None
     for part in name.split("."):
         if not hasattr(found, part):
             known = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))) or "nothing"

@@ -108,7 +108,7 @@ def test_error_of_a_given_mnist_names_the_variable(tmp_path: Path) -> None:
     """Whoever forgot that the variable is set reads its name."""
     environ = {"TUNING_MNIST": str(tmp_path / "gone.npz")}
 
-    with pytest.raises(DataError, match=r"^file named by TUNING_MNIST: .*there is no file .*gone\.npz"):
+    with pytest.raises(DataError, match=r"^file named by TUNING_MNIST: .*gone\.npz is none \(there is no such file\)"):
         load_dataset(None, seed=0, environ=environ)
 
 

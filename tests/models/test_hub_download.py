@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import socket
 import tarfile
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.hub_download import HubUnavailableError, cached_module
 from models.pretrained import STAND_IN_DIR, PretrainedBaseline, load_baseline
 
 
@@ -123,3 +125,13 @@ def test_cache_that_cannot_be_written_gives_the_stand_in(tmp_path: Path, hub: st
     (tmp_path / "file").touch()
     baseline = load_baseline(f"{hub}/cnn/1", cache_dir=tmp_path / "file" / "cache")
     assert "cannot be written" in baseline.note
+
+
+def test_a_cache_that_others_can_fill_is_not_read(tmp_path: Path) -> None:
+    """A module is a program: in a folder for temporary files, another user may have put one there first."""
+    module = cache_entry(tmp_path / "cache", "http://hub.example/cnn/1")
+    shutil.copytree(STAND_IN_DIR, module)
+    assert module == cached_module("http://hub.example/cnn/1", tmp_path / "cache", 1.0)
+    (tmp_path / "cache").chmod(0o777)
+    with pytest.raises(HubUnavailableError, match="belongs to somebody else: name another one by TFHUB_CACHE_DIR"):
+        cached_module("http://hub.example/cnn/1", tmp_path / "cache", 1.0)

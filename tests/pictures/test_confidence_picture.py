@@ -1,12 +1,14 @@
 """An image on the left, bars on the right: their heights are probabilities, the predicted one is blue."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 from tuning.pictures.confidence_picture import choose_examples, confidence_picture, prediction_picture
 from tuning.pictures.scored import Scored
-from tuning.pictures.style import BLUE, percent
+from tuning.pictures.style import BLUE, percent, save
 
 IMAGES = np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4)
 
@@ -47,6 +49,13 @@ def test_of_many_classes_the_ten_most_probable_are_drawn() -> None:
     axes = prediction_picture([("x.png", IMAGES[0])], probabilities, "").axes[-1]
     assert [str(i) for i in range(20, 30)] == [label.get_text() for label in axes.get_xticklabels()]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx(probabilities[20:])
+
+
+def test_a_name_with_dollar_signs_is_no_formula(tmp_path: Path) -> None:
+    """Such as that of a file; matplotlib would refuse to draw it."""
+    named = r"$\frac$ of [/b]"
+    figure = prediction_picture([(named, IMAGES[0])], np.full(10, 0.1), named)
+    assert (tmp_path / "out.svg") == save(figure, tmp_path / "out.svg")
 
 
 def test_a_picture_of_one_model_is_refused(scored: Scored) -> None:

@@ -61,3 +61,25 @@ def test_an_empty_file_says_what_it_should_hold() -> None:
     """An empty space searches nothing."""
     with pytest.raises(SpaceFileError, match=r"a table for each lever, such as \[units\]"):
         read_space("", "mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = " + "[" * 3000, "nested too deeply"),
+        ("x = " + "9" * 5000, "must be TOML"),
+        ("[units]\nrange = [false, true]", r"`range` must be \[low, high\]"),
+        ("[units]\nscale = 'linear'\nrange = [0, 1e400]", "both finite"),
+        ("[units]\nscale = 'linear'\nrange = [1, 1" + "0" * 400 + "]", "lever 'units'"),
+        ("[units]\nscale = 'integer'\nrange = [0, 2000000]", "more than 1,000,000 steps"),
+        ("[units]\nscale = 'linear'\nrange = [0, 1]\nstep = inf", "positive and finite"),
+        ("[units]\nscale = 'linear'\nrange = [0, 1]\nfirst_step = nan", "finite, must hold"),
+        ("[units]\nchoices = [1, 1979-05-27]", "texts, finite numbers, true or false"),
+        ("[units]\nchoices = [1, nan]", "texts, finite numbers, true or false"),
+        ("\n".join(f"[u{i}]\nchoices = [1, 2]" for i in range(101)), "at most 100 levers"),
+    ],
+)
+def test_what_no_search_could_use_is_told_at_once(text: str, told: str) -> None:
+    """Numbers without an end, grids that fill the memory, text that exhausts the reader."""
+    with pytest.raises(SpaceFileError, match=told):
+        read_space(text, "mine")

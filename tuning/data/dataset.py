@@ -143,7 +143,7 @@ def dataset_of(source: Source, *, seed: int, task: Task | None = None) -> Datase
         examples, test = check_arrays(arrays, task)
         parts = split_examples(examples, test, seed, is_stratified=task.has_classes)
     except DataError as error:
-        raise DataError(f"{source.description}: {error}") from error
+        raise DataError(f"{source.description}: {error.message}", error.told) from error
     return _dataset(source, parts, task)
 
 

@@ -5,6 +5,7 @@ arrays = read_npz(Path("flowers.npz"))   # {"x_train": ..., "y_train": ...}, per
 
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.errors import DataError
+from tuning.paths import file_trouble
 
 # A data set stays in memory with its copies; a zip file can hold a thousand times what it takes on disk.
 _MAX_BYTES = 8 * 2**30
@@ -30,21 +32,38 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         DataError: no such file, not an archive or a damaged one, arrays missing, made of Python objects, or larger
             than 8 GB.
     """
-    if not path.is_file():
-        raise DataError(f"the data must be an .npz file, but there is no file {path}: check the path.")
-    if not zipfile.is_zipfile(path):
-        raise DataError(
-            f"{path.name} must be a readable archive as numpy.savez writes it, "
-            "but it is none or was cut short: write or fetch it again."
-        )
+    return read_arrays(path, _wanted_keys)
+
+
+def read_arrays(path: Path, choose: Callable[[list[str]], list[str]] = list) -> dict[str, NDArray[Any]]:
+    """Return arrays of an archive, without pickle and within the limits of `read_npz`.
+
+    Args:
+        path: an archive as written by `numpy.savez`.
+        choose: which of the arrays, from the names of all.
+
+    Raises:
+        DataError: as `read_npz`, and whatever `choose` raises.
+    """
+    if why := file_trouble(path):
+        raise DataError(f"the data must be an .npz file, but {path} is none ({why}): check the path.")
     try:
         # Opened here: numpy leaves a file open whose table of contents is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            keys = _wanted_keys(archive.files)
-            _check_expanded(path, archive.zip, [_file_of(archive.zip, key) for key in keys])
-            return {key: _member(archive, key) for key in keys}
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise DataError(
+                    f"{path.name} must be a readable archive as numpy.savez writes it, "
+                    "but it is none or was cut short: write or fetch it again."
+                )
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                keys = choose(archive.files)
+                _check_expanded(path, archive.zip, [_file_of(archive.zip, key) for key in keys])
+                return {key: _member(archive, key) for key in keys}
     except DataError:
         raise
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): check whose file it is.") from error
     except MemoryError as error:
         raise DataError(f"{path.name} does not fit into memory ({error}): keep fewer examples of it.") from error
     except Exception as error:  # whatever a damaged file brings zipfile, zlib and numpy to

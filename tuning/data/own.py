@@ -41,7 +41,7 @@ def called(reference: str, folder: Path) -> dict[str, NDArray[Any]]:
     try:
         loaded = load() if callable(load) else load
     except Exception as error:  # a user's function may fail in any way
-        raise DataError(f"{reference} failed:\n{told(error)}") from error
+        raise DataError(f"{reference} failed:", told(error)) from error
     return arrays_of(loaded)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 # Okabe and Ito's colours; wherever a colour means something, a shape, a line style or a word says it too.
@@ -33,8 +34,23 @@ RING: dict[str, Any] = {
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure into a file, whose suffix names the format; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for text in _named_texts(figure):
+        text.set_parse_math(False)
     figure.savefig(path, dpi=DOTS_PER_INCH)
     return path
+
+
+def _named_texts(figure: Figure) -> list[Text]:
+    """Texts in which names of the user may stand: what lies between two dollar signs there is no formula.
+
+    The numbers along a logarithmic axis are formulas of matplotlib's own.
+    """
+    ticks = {id(label) for axes in figure.axes for label in _tick_labels(axes)}
+    return [text for text in figure.findobj(Text) if id(text) not in ticks]
+
+
+def _tick_labels(axes: Axes) -> list[Text]:
+    return [*axes.get_xticklabels(which="both"), *axes.get_yticklabels(which="both")]
 
 
 def is_image(shape: tuple[int, ...]) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.racing import Race
+from tuning.strategy.records import Outcome
 
 _Z = 1.2816  # upper end of the one-sided 90 % interval, in standard errors
 

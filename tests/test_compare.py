@@ -261,6 +261,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 @pytest.mark.slow
 def test_the_command_compares_engines(tmp_path: Path) -> None:
     """As the guide has it: one table, one picture, a study each in MLflow; none of them is run again."""
+    (model,) = docs.blocks("compare.md", "python")
+    (tmp_path / "small_model.py").write_text(model, encoding="utf-8")
     command = [sys.executable, *docs.command("compare.md", "--samplers")[1:]]
     environ = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)

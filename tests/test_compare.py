@@ -1,5 +1,6 @@
 """Engines side by side: budget, confirmation, numbers and table on made studies; the real command is the last test."""
 
+import importlib
 import json
 import math
 import os
@@ -214,7 +215,8 @@ def test_the_table_has_a_row_an_engine() -> None:
     assert "-0.20 ± 0.02* | 4/0/0 |" in line
     text = table_text(records, "mlp on digits", caption(records))
     assert "4.20 ± 2.90" in text
-    assert max(map(len, text.splitlines())) <= 110
+    assert max(map(len, text.splitlines())) <= 125
+    assert "-0.0020 ± 0.0002*" in text and "4/0/0" in text
     assert "no interval" in caption([OURS[0], OTHER[0]])
 
 
@@ -256,6 +258,18 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert 1 == said.count("\n")
     assert [] == [word for word in words if word not in said]
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "n_levers"), [("kerastuner_mnist", 7), ("kerastuner_cnn", 12)])
+def test_the_guides_networks_build_whatever_is_chosen(module: str, n_levers: int) -> None:
+    """Every hyperparameter is found, and no choice fails."""
+    from models.hypermodel import discover
+
+    found = discover(importlib.import_module(f"examples.{module}").build)
+    assert (None, 0) == (found.error, found.n_failed)
+    assert found.space is not None
+    assert n_levers == len(found.space.levers)
 
 
 @pytest.mark.slow

@@ -127,6 +127,7 @@ def test_spoiled_data_is_refused_and_nothing_is_written(
         (["--max-params", "0"], ["--max-params", "at least 1", "got 0"]),
         (["--memory-limit", "100"], ["--memory-limit", "at least 500", "got 100"]),
         (["--data", "digits", "--export-dir", "/proc/exported"], ["/proc/exported", "--export-dir"]),
+        (["--data", "digits", "--tensorboard", "/proc/runs"], ["/proc/runs", "--tensorboard", "written"]),
         (["--data", "diabetes", "--objective", "val_accuracy"], ["val_r2", "regression", "val_accuracy"]),
         (["--data", "diabetes", "--objective", "val_calibrated_loss"], ["one of val_loss, val_error, val_r2 for"]),
         (["--data", "digits", "--objective", "val_r2"], ["val_calibrated_loss", "multiclass"]),

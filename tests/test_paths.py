@@ -61,6 +61,7 @@ def test_what_the_operating_system_says_of_a_path(here: Path) -> None:
         (search, ["--storage"]),
         (search, ["--export-dir"]),
         (search, ["--baseline"]),
+        (search, ["--tensorboard"]),
         (export, ["--study", "x", "--data"]),
         (predict, []),
         (predict, ["seven.png", "--model"]),

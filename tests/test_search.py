@@ -15,6 +15,8 @@ from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 
 import tuning
+from tests.dashboard_servers import GUIDE, asked, attributes, details, served
+from tests.docs import blocks, command
 from tuning.evaluation.outcomes import PerExample
 from tuning.study_store import load_study, n_counted
 from tuning.trial_attrs import decision_of
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 PROJECT = Path(tuning.__file__).parents[1]
 N_TRIALS = 5
-ARGS = ["--data", "mnist5k", "--study", "small", "--trials", str(N_TRIALS), "--epochs", "8"]
+ARGS = command(GUIDE, "--tensorboard")[3:]  # so that the guide's command is run
 
 
 def run(command: str, folder: Path, *args: str, n_columns: int = 80) -> subprocess.CompletedProcess[str]:
@@ -236,8 +238,12 @@ def test_ctrl_c_leaves_a_study_that_resumes(tmp_path: Path) -> None:
     assert 130 == process.returncode
     assert "python -m tuning.search --study stopped" in rest
     assert TrialState.COMPLETE is load_study(tmp_path, "stopped", None).trials[0].state
-    assert 0 == run("tuning.search", tmp_path, *args).returncode
-    assert 3 == n_counted(load_study(tmp_path, "stopped", None))
+    assert 0 == run("tuning.search", tmp_path, *args, "--tensorboard", "runs").returncode
+    resumed = load_study(tmp_path, "stopped", None)
+    assert 3 == n_counted(resumed)
+    # TensorBoard is told of every trial, those from before the option and the interrupted one included, and once.
+    runs = sorted(path.parent.name for path in tmp_path.glob("runs/stopped/*/events.out.tfevents.*"))
+    assert [f"trial-{number}" for number in range(len(resumed.trials))] == runs
 
 
 def test_help_explains_every_option_with_an_example() -> None:
@@ -248,3 +254,44 @@ def test_help_explains_every_option_with_an_example() -> None:
     assert len(options) >= 13
     text = re.sub(r"(?<=\w-)\s+(?=\w)", "", " ".join(done.stdout.split()))  # a line may break at an option's hyphen
     assert [] == [option for option in options if f"Example: {option}" not in text]
+
+
+def test_optuna_dashboard_shows_reasons_diagnoses_and_the_report(folder: Path, study: optuna.Study) -> None:
+    """As notes and attributes, read from the study's journal by the real server."""
+    with served(command(GUIDE, "mlruns/studies/small/optuna.journal"), folder) as dashboard:
+        shown = details(dashboard)
+    assert ["val_loss"] == shown["objective_names"]
+    assert "**Which model won?**" in shown["note"]["body"]
+    assert "### The argument in short" in shown["note"]["body"]
+    for trial, seen in zip(study.trials, shown["trials"], strict=True):
+        known, note = attributes(seen), seen["note"]["body"]
+        assert decision_of(trial)["reason"] == known["reason"]
+        assert f"**Why it was tried:** {known['reason']}." in note
+        assert len(trial.intermediate_values) == len(seen["intermediate_values"]) > 0
+        if trial.state is TrialState.COMPLETE:
+            assert f"**Its fit:** {json.loads(known['diagnosis'])['sentence']}." in note
+
+
+def test_tensorboard_shows_every_trial(folder: Path, study: optuna.Study) -> None:
+    """In SCALARS its learning curves, in HPARAMS a row with its value; asked of the real server."""
+    with served(command(GUIDE, "--logdir"), folder) as tensorboard:
+        plugin = f"{tensorboard}/data/plugin"
+        scalars = asked(f"{plugin}/scalars/tags", lambda answer: len(answer) >= 3 * N_TRIALS)
+        experiment = asked(f"{plugin}/hparams/experiment", body={})
+        wanted = {"startIndex": 0, "sliceSize": 99, "allowedStatuses": ["STATUS_SUCCESS"], "colParams": []}
+        groups = asked(f"{plugin}/hparams/session_groups", body=wanted)
+    for number in range(N_TRIALS):
+        for run in ("train", "validation"):
+            assert {"epoch_loss", "epoch_error"} <= scalars[f"small/trial-{number}/{run}"].keys()
+    assert study.trials[0].params.keys() == {each["name"] for each in experiment["hparamInfos"]}
+    assert {"group": "", "tag": "val_loss"} in [each["name"] for each in experiment["metricInfos"]]
+    assert N_TRIALS == len(groups["sessionGroups"])
+
+
+def test_optunas_plots_and_importances(folder: Path, study: optuna.Study) -> None:
+    """The guide's own lines."""
+    snippet = blocks(GUIDE, "python")[0]
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=folder, capture_output=True, text=True)
+    assert 0 == done.returncode, done.stderr
+    assert all(name in done.stdout for name in study.trials[0].params)
+    assert (folder / "curves.html").stat().st_size > 10_000

@@ -11,11 +11,12 @@ from typing import Any
 import optuna
 import pytest
 from optuna.storages import BaseStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
 from tests import postgresql
 from tuning import processes, search_loop
+from tuning.callbacks import TrialCallback
 from tuning.console import SearchView
 from tuning.data import load_dataset
 from tuning.errors import StorageError
@@ -57,6 +58,23 @@ class Mirrored:
         return ""
 
 
+class Told:
+    """A callback that is told of trials and cannot write."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.n_caught_up = 0
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """As the real ones."""
+        self.numbers.append(trial.number)
+        raise StorageError("read-only")
+
+    def catch_up(self, study: optuna.Study) -> None:
+        """As the real ones."""
+        self.n_caught_up += 1
+
+
 def searched(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -66,6 +84,7 @@ def searched(
     study: optuna.Study | None = None,
     n_workers: int = 3,
     space: SearchSpace = SPACE,
+    callbacks: tuple[TrialCallback, ...] = (),
 ) -> tuple[str, optuna.Study, Mirrored]:
     """Run a search with light workers; returns why it stopped, the study and the mirrored trials."""
     spawn = multiprocessing.get_context("spawn")
@@ -89,9 +108,10 @@ def searched(
         None,
         study,
         weights,
-        mirror,
+        mirror,  # type: ignore[arg-type]
         sampler,
-        None,  # type: ignore[arg-type]
+        None,
+        callbacks,
     )
     with SearchView(settings.goal, n_trials, 1, quiet=True) as view:
         reason = SearchLoop(search, view, time.monotonic()).run()
@@ -111,9 +131,13 @@ def test_a_worker_with_nothing_left_to_try_waits_for_the_running_trials(
 
 def test_the_budget_is_met_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running trials count: three workers start no fifth of four trials."""
-    reason, study, mirror = searched(tmp_path, monkeypatch, n_trials=4)
+    told = Told()
+    reason, study, mirror = searched(tmp_path, monkeypatch, n_trials=4, callbacks=(told, Told()))
     assert "its budget of 4 trials is used up" == reason
     assert [0, 1, 2, 3] == [trial.number for trial in study.trials] == sorted(mirror.numbers)
+    # A callback that cannot write costs nothing, and is asked once more at the end.
+    assert ([0, 1, 2, 3], 1) == (sorted(told.numbers), told.n_caught_up)
+    assert [decision_of(trial)["reason"] for trial in study.trials] == [t.user_attrs["reason"] for t in study.trials]
 
 
 def test_a_trial_that_takes_too_long_is_ended_and_no_larger_network_is_tried(

@@ -95,7 +95,7 @@ def search(
         quiet: Print nothing on the way.
         settings: Whatever else `tuning.settings.Settings` takes: `timeout_secs`, `max_epochs`, `seed`, `objective`,
             `task`, `target`, `shrink`, `n_workers`, `batch_size`, `precision`, `baseline`, `storage`, `experiment`,
-            `tracking_uri`.
+            `tracking_uri`, `tensorboard`.
 
     Returns:
         The result; its models are on disk.

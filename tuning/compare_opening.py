@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace
+from tuning.callbacks import TrialCallback
 from tuning.compare_engines import OURS, EngineChoice
 from tuning.compare_plan import ComparePlan
 from tuning.compare_sampler import ConfirmedSampler, ranked_by_value
@@ -46,6 +47,7 @@ class ComparedStudy:
     mirror: Mirror
     sampler: ConfirmedSampler
     context: BaseContext | None = None
+    callbacks: tuple[TrialCallback, ...] = ()
 
     @property
     def space(self) -> SearchSpace:

@@ -15,6 +15,7 @@ from tuning import processes
 from tuning.argument import Step, argument, smaller_sentence
 from tuning.argument import text as argument_text
 from tuning.console import result_text
+from tuning.dashboard_notes import save_study_note
 from tuning.data import Examples
 from tuning.errors import StorageError
 from tuning.export_formats import DEFAULT_FORMATS
@@ -122,6 +123,7 @@ def _write(search: Search, result: SearchResult, exported: Exported) -> str:
     (folder / ARGUMENT_FILE).write_text(argument_text(steps) + "\n", encoding="utf-8")
     _write_card(search, result, steps, exported)
     note, best = study_note(result, steps, search.settings), trials[result.best_trial]
+    save_study_note(search.study, note)
     write_end(study_end(result, best, goal, note, [RESULT_FILE, ARGUMENT_FILE], folder), folder)
     # With this file the study counts as finished: MLflow is a mirror, the result does not depend on it.
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")

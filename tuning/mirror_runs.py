@@ -14,11 +14,13 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.result import BASELINE, MODELS, TUNED, ModelResult, SearchResult
-from tuning.run_notes import model_note, trial_note
+from tuning.run_notes import model_note
 from tuning.settings import Objective
+from tuning.strategy.actions import Goal
 from tuning.strategy.history import Outcome
 from tuning.tracking_events import PARTS, Run
 from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of, task_of
+from tuning.trial_notes import trial_note
 
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 _FIXED = ("learning_rate", "seed", "n_params")
@@ -65,7 +67,7 @@ def trial_run(trial: FrozenTrial, goal: Objective, base: FrozenTrial | None = No
         tags=tags,
         start_ms=_ms(trial.datetime_start),
         end_ms=_ms(trial.datetime_complete),
-        note=trial_note(trial, base, goal),
+        note=trial_note(trial, base, Goal(goal.name, goal.maximize)),
     )
 
 

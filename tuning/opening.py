@@ -11,6 +11,8 @@ from optuna.study import Study
 from search_spaces import Role, SearchSpace
 from tuning import baseline, processes
 from tuning.baseline import BaselineFacts
+from tuning.callbacks import TrialCallback
+from tuning.dashboard_notes import NoteCallback
 from tuning.data import Dataset
 from tuning.export_target import check_target
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
@@ -47,6 +49,7 @@ class Search:
     mirror: Mirror
     sampler: OverfitBackoffSampler
     context: BaseContext | None  # how processes are started
+    callbacks: tuple[TrialCallback, ...] = ()
 
     @property
     def space(self) -> SearchSpace:
@@ -71,6 +74,7 @@ def open_search(
     check_objective(settings.goal, dataset.task)
     baseline.check_trust(settings.baseline, is_trusted=settings.trust)
     check_target(settings.export_folder)
+    callbacks = _callbacks(settings)
     model = model or chosen_model(settings, dataset, context)
     space = model.space
     place = place_of(settings, dataset, space)
@@ -93,10 +97,22 @@ def open_search(
     mirror = open_mirror(study, place, settings.goal, settings.root, lambda trial: not is_others(trial, here))
     close_killed(study, here)
     mirror.catch_up(lambda trial: is_gone(trial.user_attrs.get(WORKER), here))
+    for callback in callbacks:
+        callback.catch_up(study)
     weights = WeightStore(settings.study_dir / "weights")
     facts = loading()
     check_fingerprint(study, fingerprint)
-    return Search(settings, dataset, model, facts, study, weights, mirror, sampler, context)
+    return Search(settings, dataset, model, facts, study, weights, mirror, sampler, context, callbacks)
+
+
+def _callbacks(settings: Settings) -> tuple[TrialCallback, ...]:
+    """Who else is told of every trial that has ended."""
+    notes = NoteCallback(settings.goal.name)
+    if settings.tensorboard is None:
+        return (notes,)
+    from tuning.tensorboard_log import TensorBoardCallback  # one of its files imports tensorboard
+
+    return notes, TensorBoardCallback(settings.root / settings.tensorboard, settings.goal.name)
 
 
 def chosen_model(settings: Settings, dataset: Dataset, context: BaseContext | None = None) -> ModelChoice:

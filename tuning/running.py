@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace, Value
+from tuning.callbacks import TrialCallback
 from tuning.data import Dataset
 from tuning.engine.metrics import EpochMetrics
 from tuning.mirror import Mirror
@@ -71,6 +72,10 @@ class Running(Protocol):
     @property
     def context(self) -> BaseContext | None:
         """How processes are started; None for the best way of this system."""
+
+    @property
+    def callbacks(self) -> tuple[TrialCallback, ...]:
+        """Who else is told of every trial that has ended."""
 
 
 class View(Protocol):

@@ -116,6 +116,15 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     show_default="sqlite:///mlflow.db",
     help="MLflow store. Example: --tracking-uri http://127.0.0.1:5000",
 )
+@click.option(
+    "--tensorboard",
+    type=cli.path,
+    metavar="DIR",
+    default=None,
+    show_default="none",
+    help="Log directory of TensorBoard: the learning curves of every trial, and a row of HPARAMS. "
+    "Example: --tensorboard runs",
+)
 @cli.export_dir_option
 @click.option(
     "--workers",

@@ -6,12 +6,15 @@ One process decides, records and mirrors, whatever the number of workers; they t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import methodcaller
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from tuning import processes
+from tuning.callbacks import TrialCallback
 from tuning.errors import ModelError, StorageError, is_disk_full
 from tuning.pool import Pool, share_of_cores
 from tuning.processes import Child
@@ -70,7 +73,9 @@ class SearchLoop:
         self.view.resume(n_counted(self._study))
         with self._pool:
             try:
-                return self._until_halt()
+                reason = self._until_halt()
+                self._call_back(methodcaller("catch_up", self._study))
+                return reason
             except BaseException as error:
                 self._abandon(error)
                 raise
@@ -169,8 +174,18 @@ class SearchLoop:
 
     def _mirror(self) -> None:
         while self._to_mirror:
-            if news := self.search.mirror.trial(self._to_mirror.pop(0)):
+            number = self._to_mirror.pop(0)
+            if news := self.search.mirror.trial(number):
                 self.view.say(f"   note: {news}")
+            self._call_back(methodcaller("__call__", self._study, self._trials.frozen(number)))
+
+    def _call_back(self, call: Callable[[TrialCallback], None]) -> None:
+        """Call every callback; one that cannot write its files costs no trial, and catches up later."""
+        for callback in self.search.callbacks:
+            try:
+                call(callback)
+            except StorageError as error:
+                self.view.say(f"   note: {error}")
 
     def _others_may_change_that(self) -> bool:
         """Wait a moment for the trials of other processes; returns whether there are any, or were until now."""

@@ -118,6 +118,7 @@ class Settings:
         model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
         roles: Corrections of levers' roles, each NAME=ROLE.
+        tensorboard: Log directory of TensorBoard, which then shows every trial; None for none.
 
     Raises:
         SettingsError: If a value is out of its range or unknown.
@@ -151,6 +152,7 @@ class Settings:
     model: str | None = None
     space: Path | None = None
     roles: tuple[str, ...] = ()
+    tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
         check_study_name(self.study)

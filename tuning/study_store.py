@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
@@ -54,6 +55,9 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
     if study.user_attrs.get(FINGERPRINT) is None:
         study.set_user_attr(FINGERPRINT, dict(fingerprint))
     check_fingerprint(study, fingerprint)
+    if study.metric_names is None:
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([settings.goal.name])  # what Optuna's own plots and dashboards call the value
     return study
 
 

@@ -22,6 +22,7 @@ DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, re
 
 OUTCOME = "outcome"  # how the trial ended, in the words of `Outcome`
 OUTCOME_REASON = "outcome_reason"  # why, in one sentence
+REASON = "reason"  # why the trial is tried: the decision's own reason, for dashboards
 FIT_STATE = "fit_state"  # `FitState` of the diagnosis
 CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
 VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples

@@ -28,6 +28,7 @@ from tuning.trial_attrs import (
     EXPECTED_VALUE,
     OUTCOME,
     OUTCOME_REASON,
+    REASON,
     VALUE_STDERR,
     decision_of,
     outcome_of,
@@ -74,6 +75,8 @@ class RunningTrials:
         self._trials[trial.number] = trial
         if WORKER not in trial.user_attrs:  # enqueued by somebody else, or a storage that signs nothing
             trial.set_user_attr(WORKER, self.worker.as_attr())
+        if reason := self.decision(trial.number).get("reason"):
+            trial.set_user_attr(REASON, reason)  # dashboards show what users set, and nothing of a sampler's own
         is_first = not any(outcome_of(each).counts for each in self.study.get_trials(deepcopy=False))
         return TrialJob(trial.number, trial.params, seed_index(trial), is_first)
 

@@ -27,7 +27,7 @@ def build(hp: Any) -> keras.Model:  # noqa: ANN401 - keras_tuner.HyperParameters
         kernel = hp.Int(f"kernel_size_{block}", 3, 5)
         x = keras.layers.Conv2D(n_filters, kernel, padding="same", activation="relu")(x)
         is_max = hp.Choice(f"pooling_{block}", ["max", "avg"]) == "max"
-        x = (keras.layers.MaxPooling2D if is_max else keras.layers.AveragePooling2D)()(x)
+        x = (keras.layers.MaxPooling2D if is_max else keras.layers.AveragePooling2D)(2)(x)
         x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     is_max = hp.Choice("global_pooling", ["max", "avg"]) == "max"
     x = (keras.layers.GlobalMaxPooling2D if is_max else keras.layers.GlobalAveragePooling2D)()(x)

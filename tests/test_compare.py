@@ -1,5 +1,6 @@
 """Engines side by side: budget, confirmation, numbers and table on made studies; the real command is the last test."""
 
+import importlib
 import json
 import math
 import os
@@ -214,7 +215,8 @@ def test_the_table_has_a_row_an_engine() -> None:
     assert "-0.20 ± 0.02* | 4/0/0 |" in line
     text = table_text(records, "mlp on digits", caption(records))
     assert "4.20 ± 2.90" in text
-    assert max(map(len, text.splitlines())) <= 110
+    assert max(map(len, text.splitlines())) <= 125
+    assert "-0.0020 ± 0.0002*" in text and "4/0/0" in text
     assert "no interval" in caption([OURS[0], OTHER[0]])
 
 
@@ -259,8 +261,22 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("module", "n_levers"), [("kerastuner_mnist", 7), ("kerastuner_cnn", 12)])
+def test_the_guides_networks_build_whatever_is_chosen(module: str, n_levers: int) -> None:
+    """Every hyperparameter is found, and no choice fails."""
+    from models.hypermodel import discover
+
+    found = discover(importlib.import_module(f"examples.{module}").build)
+    assert (None, 0) == (found.error, found.n_failed)
+    assert found.space is not None
+    assert n_levers == len(found.space.levers)
+
+
+@pytest.mark.slow
 def test_the_command_compares_engines(tmp_path: Path) -> None:
     """As the guide has it: one table, one picture, a study each in MLflow; none of them is run again."""
+    (model,) = docs.blocks("compare.md", "python")
+    (tmp_path / "small_model.py").write_text(model, encoding="utf-8")
     command = [sys.executable, *docs.command("compare.md", "--samplers")[1:]]
     environ = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)

@@ -13,7 +13,8 @@ from tuning.compare_numbers import by_engine, difference, mean_of, test_of
 from tuning.compare_record import StudyRecord
 from tuning.task import Task
 
-_WIDTH = 110
+_WIDTH = 110  # of the text below the table
+_TABLE_WIDTH = 140
 
 
 def headers(records: Sequence[StudyRecord]) -> list[str]:
@@ -49,7 +50,7 @@ def table_text(records: Sequence[StudyRecord], title: str, caption: str) -> str:
         table.add_column(header, justify="left" if i == 0 else "right", min_width=width)
     for row in cells:
         table.add_row(*row)
-    console = Console(width=_WIDTH, color_system=None, highlight=False)
+    console = Console(width=_TABLE_WIDTH, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]

@@ -17,6 +17,7 @@ import contextlib
 import copy
 import itertools
 import math
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,10 @@ from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_ma
 # Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
 # even have ended by then.
 _MAX_RACES = 5
+
+# ... so each of them then waits for as many of these as its number says, or they would decide at the same moment again.
+_RACE_PAUSE_SECS = 0.02
+_RACE_TURNS = 16
 
 # Random draws before the untried grid points are taken in order, which ends surely.
 _MAX_DRAWS = 100
@@ -129,6 +134,7 @@ class OverfitBackoffSampler(BaseSampler):
             news = _news(before, _without(_all_trials(study), trial.number))
             if not _is_taken(decision, history_of(news, self._space, maximize=is_maximized(study))):
                 break
+            time.sleep(_RACE_PAUSE_SECS * (trial.number % _RACE_TURNS))
         return self._space.params(decision.point)
 
     def sample_independent(

@@ -47,8 +47,9 @@ def logits_model(model: keras.Model, form: InputFormat) -> keras.Model:
     """The network from raw inputs to logits, sharing its weights: itself, or the logarithm of its probabilities.
 
     Raw logits may be shifted by any number without changing a probability, so the logarithm of a softmax will do.
+    Inputs are in the data's own type, also for a network that asks for another one, as an embedding of tokens does.
     """
-    if gives_logits(model) and not model.compiled:
+    if gives_logits(model) and not model.compiled and _wanted_dtype(model) in (None, form.dtype):
         return model
     inputs = keras.Input(form.shape, dtype=form.dtype)
     outputs = _without_training(model)(_cast(inputs, model))
@@ -68,8 +69,13 @@ def _without_training(model: keras.Model) -> keras.Model:
 
 def _cast(inputs: keras.KerasTensor, model: keras.Model) -> keras.KerasTensor:
     """Raw inputs in the type that a model asks for: one without an input layer of its own asks for float32."""
-    wanted = model.inputs[0].dtype if getattr(model, "inputs", None) else inputs.dtype
-    return inputs if wanted == inputs.dtype else keras.ops.cast(inputs, wanted)
+    wanted = _wanted_dtype(model)
+    return inputs if wanted in (None, inputs.dtype) else keras.ops.cast(inputs, wanted)
+
+
+def _wanted_dtype(model: keras.Model) -> str | None:
+    """The type of inputs that a model was built for; None where its layers take what comes."""
+    return str(model.inputs[0].dtype) if getattr(model, "inputs", None) else None
 
 
 def gives_logits(model: keras.Model) -> bool:

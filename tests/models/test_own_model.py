@@ -60,6 +60,17 @@ def test_probabilities_become_logits_of_the_same_softmax(dtype: str) -> None:
     assert (dtype, False) == (logits.inputs[0].dtype, logits.compiled)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_tokens_of_any_type_are_looked_up(dtype: str) -> None:
+    """The data keeps tokens in a type of its own; an embedding asks for whole numbers."""
+    tokens, layers = keras.Input((4,), dtype="int32"), [keras.layers.Embedding(9, 3), keras.layers.Flatten()]
+    model = keras.Sequential([tokens, *layers, keras.layers.Dense(3)])
+    logits = logits_model(model, InputFormat((4,), dtype, 0.0, 1.0))
+    inputs = np.arange(8).reshape(2, 4)
+    assert dtype == logits.inputs[0].dtype
+    np.testing.assert_array_equal(model(inputs), logits(inputs.astype(dtype)))
+
+
 def test_logits_are_told_by_the_loss() -> None:
     """Otherwise by the last layer."""
     model = network()

@@ -1,6 +1,9 @@
 """What a user's own `build` may do wrong: one trial with a reason, or a stop with the user's own traceback."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import keras
 import pytest
 
+import tuning
 from models.family import Family
 from models.inputs import InputFormat
 from models.own_model import checked
@@ -16,6 +20,7 @@ from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
 from tuning.settings import Settings
 from tuning.strategy.history import Outcome
+from tuning.study_store import load_study
 from tuning.trial_job import TrialEnd, TrialJob
 from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
@@ -122,3 +127,32 @@ def test_other_mistakes_are_told_in_a_sentence(
 def test_a_sound_model_trains(run: Callable[..., TrialEnd]) -> None:
     """The test of the tests."""
     assert (Outcome.COMPLETE, "") == (run(trainable).outcome, run(trainable).why_hopeless)
+
+
+BROKEN = """
+def build(params):
+    return layers_of(params)
+
+
+def layers_of(params):
+    return params["width"]
+"""
+
+
+def test_the_command_ends_with_the_users_own_traceback(tmp_path: Path) -> None:
+    """Exit code 2, from the user's first line to the error and no line of ours; the trial is recorded."""
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    (tmp_path / "space.toml").write_text('[units]\nscale = "integer"\nrange = [1, 9]\n', encoding="utf-8")
+    args = ["--model", "broken:build", "--space", "space.toml", "--data", "wine", "--study", "broken"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(tuning.__file__).parents[1])}
+    environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the command itself keeps TensorFlow quiet
+    command = [sys.executable, "-m", "tuning.search", *args]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert 2 == done.returncode, done.stderr
+    assert done.stderr.startswith("error: "), done.stderr
+    frames = r"broken.py\", line 3, in build\n.*broken.py\", line 7, in layers_of\n"
+    assert re.search(frames, done.stderr, flags=re.DOTALL)
+    assert done.stderr.endswith("KeyError: 'width'\n")
+    assert [] == re.findall(r'File ".*/(?:tuning|models)/', done.stdout + done.stderr)
+    (trial,) = load_study(tmp_path, "broken", None).trials
+    assert "KeyError: 'width'" == trial.user_attrs["outcome_reason"]

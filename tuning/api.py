@@ -35,6 +35,7 @@ from tuning.result import RESULT_FILE
 from tuning.settings import Settings, check_writable
 from tuning.study import run_search
 from tuning.task import Task
+from tuning.user_source import digest_of_object
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +152,7 @@ def _choice(
     reference, folder = _import_name(build)
     if folder is not None:
         return own_model(reference, space, roles, folder)
-    return own_model(reference, space, roles, root, _pickled(build))
+    return own_model(reference, space, roles, root, _pickled(build), digest_of_object(build))
 
 
 def _import_name(build: Any) -> tuple[str, Path | None]:  # noqa: ANN401

@@ -25,14 +25,15 @@ from tuning.exporting import serving_model, write_files
 from tuning.final_fit import FinalFit, final_fit
 from tuning.likeness import Likeness, likeness_of
 from tuning.model_card import MODEL_CARD, CardFacts, model_card
+from tuning.model_choice import ModelChoice
 from tuning.networks import Logits, kept_model, keras_logits
-from tuning.own_model import family_of
+from tuning.own_model import family_of, imported_source
 from tuning.pool import share_of_cores
 from tuning.read_back import read_back
 from tuning.result import RESULT_FILE, data_facts, write_json
 from tuning.round_trip import Decide, RoundTrip, check, decision_of, differences, score
 from tuning.study_model import model_of
-from tuning.study_store import FINGERPRINT
+from tuning.study_store import FINGERPRINT, has_other_source
 from tuning.task import Task
 from tuning.weights import WeightStore
 
@@ -103,13 +104,13 @@ def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) ->
         say: Told a line for every seed.
 
     Raises:
-        ExportError: If the weights of the trial are not there, or a final fit diverges.
+        ExportError: If the weights of the trial are not there, the source of a user's model has changed since, or a
+            final fit diverges.
     """
     dataset, trial = chosen.dataset, chosen.trial
     choice = model_of(chosen.study, chosen.study_dir)
-    if choice.is_own and n_seeds is not None:
-        raise ExportError("`--final-fit` fits the models that ship with it (mlp, cnn, tabular): export without it.")
     family, weights = family_of(choice), WeightStore(chosen.study_dir / "weights")
+    _check_source(chosen.study, choice)
     model = kept_model(family, dataset, trial.params, weights, trial.number).logits
     logits = keras_logits(model)(dataset.validation.inputs)
     temperature = temperature_of(logits, dataset.validation.labels, dataset.task)
@@ -117,6 +118,16 @@ def fitted(chosen: Chosen, n_seeds: int | None, say: Callable[[str], object]) ->
         return Fitted(model, temperature, logits)
     final = final_fit(family, dataset, trial, chosen.study.user_attrs[FINGERPRINT], n_seeds, say)
     return Fitted(final.models[0], temperature, logits, final)
+
+
+def _check_source(study: Study, choice: ModelChoice) -> None:
+    """Refuse to put a trial's weights into another network than the one that was scored."""
+    if choice.is_own and choice.pickled is None and has_other_source(study, imported_source(choice)):
+        raise ExportError(
+            f"The source of {choice.reference} has changed since the study {study.study_name!r}, whose weights belong "
+            "to the network of that time: restore it, or resume the study with --accept-source if the change makes no "
+            "difference."
+        )
 
 
 def write_export(
@@ -131,7 +142,6 @@ def write_export(
         steps: The study as an argument.
         folder: Target; an earlier export there is replaced.
         wanted: The formats.
-        family: What builds its network; None for the MLP.
 
     Raises:
         ExportError: If a file is not what was scored, or the folder cannot be written.

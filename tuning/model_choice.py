@@ -33,6 +33,7 @@ class ModelChoice:
         folder: Where its module is looked for first.
         pickled: The model itself, by cloudpickle, where no import finds it.
         notes: What was found out about it, a sentence each.
+        source: Digest of the source of a user's own model; None where there is none to be read.
     """
 
     reference: str
@@ -40,6 +41,7 @@ class ModelChoice:
     folder: Path = field(default_factory=Path.cwd)
     pickled: bytes | None = None
     notes: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def is_own(self) -> bool:
@@ -91,16 +93,26 @@ def own_model(
     roles: Mapping[str, Role | None],
     folder: Path,
     pickled: bytes | None = None,
+    source: str | None = None,
     context: BaseContext | None = None,
 ) -> ModelChoice:
     """A model of the user's own, once another process has imported it; a hypermodel is run there for its levers.
+
+    Args:
+        reference: `package.module:build`, or what a pickled model is called.
+        space: Levers of `build(params)`; None for a hypermodel.
+        roles: Roles that are corrected, by lever.
+        folder: Where modules are looked for first.
+        pickled: The model by cloudpickle, where no import finds it.
+        source: Digest of the source of a pickled model, which only the process that made it may read.
+        context: How processes are started.
 
     Raises:
         SearchError: If it cannot be imported, or needs a space or must not have one.
     """
     found = processes.call("tuning.own_model", "described", reference, folder, pickled, space, context=context).result()
-    found_space, notes = found
-    return _with_roles(ModelChoice(reference, found_space, folder, pickled, notes), roles)
+    found_space, notes, imported = found
+    return _with_roles(ModelChoice(reference, found_space, folder, pickled, notes, source or imported), roles)
 
 
 def space_of_file(path: Path) -> SearchSpace:

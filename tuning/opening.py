@@ -22,6 +22,7 @@ from tuning.settings import Settings, check_objective
 from tuning.study_model import keep_model
 from tuning.study_store import (
     DATA_ARGUMENT,
+    MODEL_SOURCE,
     check_fingerprint,
     close_killed,
     data_argument,
@@ -155,6 +156,7 @@ def fingerprint_of(settings: Settings, dataset: Dataset, model: ModelChoice) -> 
         "batch size": settings.batch_size,
         "precision": None if settings.precision == "auto" else settings.precision,
         "task": settings.task,
+        MODEL_SOURCE: model.source,
     }
 
 

@@ -20,6 +20,7 @@ from search_spaces.roles import KNOWN_NAMES
 from tuning.errors import ModelError
 from tuning.model_choice import ModelChoice, takes_hp
 from tuning.user_code import imported, told
+from tuning.user_source import digest_of_module
 
 if TYPE_CHECKING:
     from models.hypermodel import Discovered
@@ -52,8 +53,8 @@ def hypermodel_of(choice: ModelChoice) -> Callable[..., Any] | None:
 
 def described(
     reference: str, folder: Path, pickled: bytes | None, space: SearchSpace | None
-) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The levers of a user's own model, and what there is to note.
+) -> tuple[SearchSpace, tuple[str, ...], str | None]:
+    """The levers of a user's own model, what there is to note, and the digest of the module that was imported.
 
     Args:
         reference: `package.module:build`, or what a pickled model is called.
@@ -65,6 +66,16 @@ def described(
         ModelError: If it cannot be imported, or needs a space or must not have one; if every build fails.
     """
     build = _loaded(reference, folder, pickled)
+    source = digest_of_module(reference.partition(":")[0], folder) if pickled is None else None
+    return *_levers(build, reference, space), source
+
+
+def imported_source(choice: ModelChoice) -> str | None:
+    """The digest of the source of a user's own model as it is now; the model must have been imported."""
+    return digest_of_module(choice.reference.partition(":")[0], choice.folder)
+
+
+def _levers(build: Any, reference: str, space: SearchSpace | None) -> tuple[SearchSpace, tuple[str, ...]]:  # noqa: ANN401
     if not _is_hypermodel(build) and not callable(build):
         raise ModelError(f"`--model` must name a function, or a KerasTuner HyperModel; {reference} is {build!r}.")
     if not _is_kerastuner(build):

@@ -52,6 +52,11 @@ _OBJECTIVE_HELP = "; ".join(f"{o.name}: {o.meaning}, {o.direction}d" for o in OB
     help="Correct a lever's role: capacity, regularization, nuisance or none. Example: --role rate=regularization",
 )
 @click.option(
+    "--accept-source",
+    is_flag=True,
+    help="Resume a study although the source of your model has changed since. Example: --accept-source",
+)
+@click.option(
     "--study",
     metavar="NAME",
     default=None,

@@ -118,6 +118,7 @@ class Settings:
         model: `mlp`, `cnn`, `tabular`, `package.module:build`, or None for what suits the data.
         space: TOML file with the levers of `build(params)`; None for a model that has its own.
         roles: Corrections of levers' roles, each NAME=ROLE.
+        accept_source: Whether a study goes on although the source of the user's own model has changed.
         tensorboard: Log directory of TensorBoard, which then shows every trial; None for none.
 
     Raises:
@@ -152,6 +153,7 @@ class Settings:
     model: str | None = None
     space: Path | None = None
     roles: tuple[str, ...] = ()
+    accept_source: bool = False
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:

@@ -82,7 +82,7 @@ def _say_facts(search: Search, view: SearchView) -> None:
     sizes = f"{len(dataset.train.labels)} train, {len(dataset.validation.labels)} validation"
     view.say(f"study {settings.study}: {settings.goal.direction} {settings.goal.name}")
     view.say(f"data {dataset.name} ({dataset.source}): {sizes}, {dataset.test.n_examples} test (sealed)")
-    if search.model.is_own:
+    if search.model.is_own or settings.roles:
         view.say(f"model {search.model.reference}: {len(search.space.levers)} levers")
         for line in search.model.levers():
             view.say(f"   {line}")

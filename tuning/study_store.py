@@ -25,6 +25,7 @@ from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
 from tuning.workers import BEAT, WORKER, Witness, Worker, is_gone, is_other
 
 FINGERPRINT = "fingerprint"  # user attribute of a study: what makes its trials comparable
+MODEL_SOURCE = "model source"  # in a fingerprint: digest of the source of the user's own model
 DATA_ARGUMENT = "data_argument"  # user attribute of a study: what `--data` loads its data again
 N_TEST_OPENINGS = "n_test_openings"  # user attribute of a study: how often its test set was opened
 SHIPPED_TRIAL = "shipped_trial"  # number of the trial whose weights were compared and exported
@@ -52,13 +53,21 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
             direction=settings.goal.direction,
             load_if_exists=True,  # another worker may have been faster
         )
-    if study.user_attrs.get(FINGERPRINT) is None:
-        study.set_user_attr(FINGERPRINT, dict(fingerprint))
-    check_fingerprint(study, fingerprint)
+    _settle(study, fingerprint, accept_source=settings.accept_source)
     if study.metric_names is None:
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names([settings.goal.name])  # what Optuna's own plots and dashboards call the value
     return study
+
+
+def _settle(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool) -> None:
+    """Write the fingerprint into a study that has none; otherwise check it, and note a source that is accepted."""
+    known = study.user_attrs.get(FINGERPRINT)
+    if known is None:
+        study.set_user_attr(FINGERPRINT, dict(fingerprint))
+    check_fingerprint(study, fingerprint, accept_source=accept_source)
+    if known is not None and has_other_source(study, fingerprint.get(MODEL_SOURCE)):
+        study.set_user_attr(FINGERPRINT, {**known, MODEL_SOURCE: fingerprint[MODEL_SOURCE]})
 
 
 def fingerprint_of(study: Study) -> Mapping[str, Any]:
@@ -73,20 +82,32 @@ def fingerprint_of(study: Study) -> Mapping[str, Any]:
     return dict(fingerprint)
 
 
-def check_fingerprint(study: Study, fingerprint: Mapping[str, Any]) -> None:
+def check_fingerprint(study: Study, fingerprint: Mapping[str, Any], *, accept_source: bool = False) -> None:
     """Refuse to work on a study with other data, another space or another objective.
 
     To be called again before the first trial: two processes that create a study at the same moment may both find it
     without a fingerprint, and the one whose own was written first sees only then that the other differs.
 
     Raises:
-        StudyError: If the study's fingerprint differs, with the difference.
+        StudyError: If the study's fingerprint differs, with the difference, or the source of the user's model.
     """
     if differences := differing(study.user_attrs[FINGERPRINT], fingerprint):
         raise StudyError(
             f"The study {study.study_name!r} exists with {differences}: resume it with the same settings, "
             "or choose another name with --study."
         )
+    if has_other_source(study, fingerprint.get(MODEL_SOURCE)) and not accept_source:
+        raise StudyError(
+            f"The source of {fingerprint.get('model')} has changed since the study {study.study_name!r} began, so that "
+            "new trials would not be comparable with its own: choose another name with --study, or say with "
+            "--accept-source that the change makes no difference."
+        )
+
+
+def has_other_source(study: Study, source: object) -> bool:
+    """Whether the source of a user's model has changed; not known of studies from before it was written down."""
+    known = study.user_attrs[FINGERPRINT].get(MODEL_SOURCE)
+    return None not in (known, source) and known != source
 
 
 def data_argument(given: str | None) -> str | None:
@@ -186,7 +207,8 @@ def n_counted(study: Study) -> int:
 
 def differing(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """What differs between two fingerprints, in words; empty if nothing does."""
-    keys = [key for key in {**known, **wanted} if _canonical(known.get(key)) != _canonical(wanted.get(key))]
+    both = {key: None for key in (*known, *wanted) if key != MODEL_SOURCE}  # which has a message of its own
+    keys = [key for key in both if _canonical(known.get(key)) != _canonical(wanted.get(key))]
     return ", ".join(f"{key} {_brief(known.get(key))} instead of {_brief(wanted.get(key))}" for key in keys)
 
 

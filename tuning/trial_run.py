@@ -138,8 +138,13 @@ class TrialRunner:
 
     @cached_property
     def _one_hot_engine(self) -> Engine:
-        train, val, eye = self.data.train, self.data.validation, np.eye(self.data.n_classes, dtype=np.float32)
-        return Engine(train.inputs, eye[train.labels], val.inputs, eye[val.labels])
+        return one_hot_engine(self.data)
+
+
+def one_hot_engine(data: TrainingData) -> Engine:
+    """The engine for models whose loss takes one-hot labels."""
+    train, val, eye = data.train, data.validation, np.eye(data.n_classes, dtype=np.float32)
+    return Engine(train.inputs, eye[train.labels], val.inputs, eye[val.labels])
 
 
 def _ending(error: Exception) -> tuple[Outcome, str]:

@@ -46,12 +46,13 @@ def imported(reference: str, folder: Path, what: str) -> Any:  # noqa: ANN401 - 
 def told(error: BaseException) -> str:
     """The traceback of a user's error, from the user's first line on."""
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((i for i, frame in enumerate(frames) if not _is_ours(frame.filename)), 0)
+    first = next((i for i, frame in enumerate(frames) if not is_ours(frame.filename)), 0)
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[first:])]
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
 
 
-def _is_ours(filename: str) -> bool:
+def is_ours(filename: str) -> bool:
+    """Whether a file is one of this project's, or of Python's own import."""
     return (
         filename.startswith("<frozen")
         or any(filename.startswith(folder) for folder in _OURS)

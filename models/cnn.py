@@ -1,8 +1,9 @@
 """A convolutional network for images: blocks of convolution and pooling, each with twice the filters of the last.
 
-Expected: in `python -m tuning.search --data mnist5k --model cnn --trials 10` the validation loss falls from 0.114 to
-0.062 within nine trials, at an error of 2.3 % (one study, seed 0); the fully connected network in the README has 5.2 %
-on the test images.
+Expected: `python -m tuning.search --data mnist5k --model cnn --trials 10` ships 23 filters, 3 blocks, dropout 0.3, L2
+1e-4: validation loss 0.0541 and error 2.00 % on 800 images (the start has 0.114), on the 1,000 test images 98.70 %
+(95 % interval 97.79 to 99.24). One study, seed 0, 6:45 minutes on one core of two, the other in use. The fully
+connected network in the README has 5.2 % wrong there, after 8 trials.
 
 >>> from models.cnn import build_cnn
 >>> from models.inputs import InputFormat

@@ -8,8 +8,7 @@ from optuna.storages import RDBStorage
 
 from hub.build import PLACE
 from tests.dashboard_servers import GUIDE, answering, details
-from tests.docs import blocks, command
-from tests.test_readme import ran
+from tests.docs import blocks, command, ran
 
 pytestmark = pytest.mark.slow
 

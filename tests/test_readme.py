@@ -1,16 +1,13 @@
 """What the README and the guides show is what happens: their Python and their commands run, their files are there."""
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tuning
+from tests.docs import run_guide
 
 PROJECT = Path(tuning.__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -19,31 +16,6 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 def blocks(language: str, text: str = README) -> list[str]:
     """The fenced blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-def ran(command: list[str], folder: Path) -> str:
-    """What a command prints that must succeed in a folder, with this project on the path."""
-    environ = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
-    assert 0 == done.returncode, done.stdout + done.stderr
-    return done.stdout
-
-
-def run_guide(name: str, folder: Path) -> list[str]:
-    """Run every block of a guide in its order, and return what each command and snippet printed.
-
-    Python that begins with the name of a file is that file, and TOML is `space.toml`.
-    """
-    text, printed = (PROJECT / "docs" / name).read_text(encoding="utf-8"), []
-    for language, block in re.findall(r"```(python|toml|console)\n(.*?)```", text, flags=re.DOTALL):
-        file = re.match(r"# (\w+\.py)\n", block)
-        if file or language == "toml":
-            (folder / (file[1] if file else "space.toml")).write_text(block, encoding="utf-8")
-        elif language == "python":
-            printed.append(ran([sys.executable, "-c", block], folder))
-        else:
-            printed += [ran([sys.executable, *shlex.split(line)[1:]], folder) for line in block.strip().splitlines()]
-    return printed
 
 
 def test_the_sampler_example_runs_and_finds_the_optimum() -> None:
@@ -77,20 +49,22 @@ def test_every_file_of_the_layout_exists() -> None:
 
 @pytest.mark.slow
 def test_bring_your_model(tmp_path: Path) -> None:
-    """An own model, space and data by command, and from Python."""
-    by_command, from_python = run_guide("bring-your-model.md", tmp_path)
+    """An own model, space and data by command, told and exported, fitted once more; and from Python."""
+    by_command, told, fitted, from_python = run_guide("bring-your-model.md", tmp_path)
     assert "activation: no role, relu or tanh, from relu" in by_command
     assert " tuned " in by_command and " start " in by_command
+    assert "trial 0" in told and "final fit 1 of 1: seed 0" in fitted
     assert "Exported: exports/from-python" in from_python
 
 
 @pytest.mark.slow
 def test_from_kerastuner(tmp_path: Path) -> None:
     """A hypermodel in one command; its levers are listed as the guide shows them."""
-    (printed,) = run_guide("from-kerastuner.md", tmp_path)
+    printed, told, fitted = run_guide("from-kerastuner.md", tmp_path)
     (listed,) = blocks("text", (PROJECT / "docs" / "from-kerastuner.md").read_text(encoding="utf-8"))
     assert listed in printed
     assert " tuned " in printed
+    assert "trial 0" in told and "final fit 1 of 1: seed 0" in fitted
 
 
 @pytest.mark.slow

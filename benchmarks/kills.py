@@ -1,6 +1,6 @@
 """Studies whose processes are killed with `kill -9` at random moments, beside one that nobody disturbed.
 
-    python -m benchmarks.kills                                          # all forms: about twelve minutes on one core
+    python -m benchmarks.kills                                          # all forms: some twelve minutes on one core
     python -m benchmarks.kills --form sqlite --form clock --kills 5 --trials 12
 
 Every 0.1 to 1.5 seconds, drawn anew each time, either the process that holds the study or one of its workers is killed

@@ -57,6 +57,7 @@ def record(number: int, point: Point, seed_index: int, base: int | None, replay:
         point,
         value=got.value,
         stderr=got.stderr,
+        examples=got.examples,
         state=got.state,
         crossed_border=got.crossed_border,
         base=base,

@@ -62,10 +62,11 @@ Place = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True)
 class Training:
-    """One recorded training: curves of shape (epochs, columns), and the seconds of an epoch."""
+    """One recorded training: curves of shape (epochs, columns), the seconds of an epoch, the best validation losses."""
 
     curves: np.ndarray
     epoch_secs: float
+    val_losses: np.ndarray  # of every example, at the epoch of the lowest mean
 
 
 class Trainer:
@@ -87,7 +88,8 @@ class Trainer:
         model = build_mlp(params, form, data.n_classes, seed)
         momentum = default_ema_momentum(len(data.train) / self._batch_size)
         program, _ = self._programs.begin(model, TrainingPlan(rate, seed), self._batch_size, rate, momentum)
-        rows, secs, best = [], [], None
+        rows, secs = [], []
+        best: Predictions | None = None
         for epoch in range(1, n_epochs + 1):
             begun = time.perf_counter()
             if epoch > 1:
@@ -96,7 +98,8 @@ class Trainer:
             secs.append(time.perf_counter() - begun)
             best = val if best is None or val.loss < best.loss else best
             rows.append(_row(train, val, program.predict(*self._test), best))
-        return Training(np.array(rows), statistics.median(secs[1:]))
+        losses = np.empty(0) if best is None else best.losses
+        return Training(np.array(rows), statistics.median(secs[1:]), losses)
 
 
 def _row(train: Predictions, val: Predictions, test: Predictions, best: Predictions) -> list[float]:

@@ -30,7 +30,7 @@ BUDGETS = (5, 10, 20, 40, 60)
 
 # The Gaussian processes of Optuna need seconds a run, random search milliseconds.
 _REPETITIONS = {"GP": 6, "GP + start": 10, "random": 30, "TPE": 30, "TPE + start": 30, "CMA-ES + start": 20, "ours": 10}
-_ABLATION_REPETITIONS = 3
+_ABLATION_REPETITIONS = 10
 
 
 @dataclass(frozen=True)

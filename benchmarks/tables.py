@@ -29,6 +29,7 @@ from benchmarks.recorded import Table as Curves
 from search_spaces import Lever, Point, Role, Scale, SearchSpace
 from tuning.engine.stopping import StopRule
 from tuning.strategy.diagnosis import FitState
+from tuning.strategy.example_losses import ExampleLosses
 
 Array = NDArray[np.float64]
 
@@ -53,6 +54,7 @@ class Measured:
     stderr: float | None = None
     state: FitState | None = None
     crossed_border: bool = False
+    examples: ExampleLosses | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Table:
         fits: State, whether the border is crossed, and the value's standard error of each training, by its flat index
             in `values`; for the learning curves only.
         is_log: Whether the regret is taken of log10(value).
+        examples: What each training lost on every validation example, where that was recorded: the shape of `values`
+            and the examples.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Table:
     secs: Array
     fits: Sequence[tuple[FitState, bool, float]] = ()
     is_log: bool = False
+    examples: Array | None = None
 
     @property
     def n_seeds(self) -> int:
@@ -132,7 +137,8 @@ class Replay:
         state, crossed, stderr = self.table.fits[int(np.ravel_multi_index((*at, seed), self.table.values.shape))]
         if self.noise:
             return Measured(float(value), float(secs), None, state, crossed)
-        return Measured(float(value), float(secs), stderr, state, crossed)
+        kept = None if self.table.examples is None else ExampleLosses.of(self.table.examples[(*at, seed)])
+        return Measured(float(value), float(secs), stderr, state, crossed, kept)
 
     def regret(self, point: Point) -> float:
         """(mean on the fresh seeds - best) / (median - best), in per cent."""

@@ -129,8 +129,9 @@ def test_models_know_nothing_of_tuning() -> None:
         ("tuning.task", {"numpy"}),
         (
             "tuning.sampler",
-            {"optuna", "numpy", "search_spaces", "tuning.strategy", "tuning.trial_attrs", "tuning.task"},
+            {"optuna", "numpy", "search_spaces", "tuning.memo", "tuning.strategy", "tuning.trial_attrs", "tuning.task"},
         ),
+        ("tuning.memo", {"optuna", "search_spaces", "tuning.strategy", "tuning.trial_attrs"}),
         ("tuning.trial_attrs", {"optuna", "numpy", "search_spaces", "tuning.strategy", "tuning.task"}),
     ],
 )

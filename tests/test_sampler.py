@@ -1,5 +1,6 @@
 """The sampler in real Optuna studies with cheap objectives: resuming, workers, enqueued, foreign and failing trials."""
 
+import copy
 import math
 import statistics
 import time
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import mlp_space
 from tuning import OverfitBackoffSampler
+from tuning.memo import Memo
 from tuning.trial_attrs import CROSSED_BORDER, DECISION, FIT_STATE, OUTCOME, VALUE_STDERR, decision_of, seed_index
 
 MLP = mlp_space()
@@ -164,6 +166,19 @@ def test_of_two_workers_that_decide_at_the_same_moment_one_decides_again() -> No
     study = study_in(Interleaved())
     study.ask(DISTRIBUTIONS)
     assert 2 == len(set(configurations(study)))
+
+
+@pytest.mark.parametrize("is_timed", [True, False], ids=["timed", "not timed"])
+def test_only_a_search_with_a_limit_of_time_knows_how_long_trials_took(storage: BaseStorage, is_timed: bool) -> None:
+    """Also of trials that it was asked about before their end was written down; without a limit no clock decides."""
+    study, memo = study_in(storage), Memo(is_timed=is_timed)
+    trial = study.ask(DISTRIBUTIONS)
+    ended = copy.copy(study.trials[0])
+    ended.state, ended.values = TrialState.COMPLETE, [1.0]
+    assert [None] == [record.secs for record in memo.history([ended], MLP, maximize=False).finished]
+    study.tell(trial, 1.0)
+    (record,) = memo.history(study.get_trials(deepcopy=False), MLP, maximize=False).finished
+    assert is_timed == (record.secs is not None)
 
 
 def test_enqueued_trials_are_respected_and_never_proposed_again(storage: BaseStorage) -> None:

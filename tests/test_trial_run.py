@@ -22,9 +22,10 @@ from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
+from tuning.strategy.example_losses import ExampleLosses
 from tuning.strategy.history import Outcome
 from tuning.study_store import n_counted
-from tuning.trial_attrs import EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
+from tuning.trial_attrs import EXAMPLE_LOSSES, EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
 from tuning.trial_job import EpochReport, TrialEnd
 from tuning.trial_run import Pruned, TrialRunner
 from tuning.trials import RunningTrials
@@ -133,6 +134,9 @@ def test_a_complete_trial_carries_what_the_next_decision_and_a_reader_need(
     assert trial.value == pytest.approx(min(attrs["curves"]["val_loss"]), rel=1e-5)
     assert {1, 2} == set(trial.intermediate_values)
     assert 0 < attrs["value_stderr"] < trial.value
+    examples = ExampleLosses.from_attr(attrs[EXAMPLE_LOSSES])
+    assert examples is not None
+    assert trial.value == pytest.approx(examples.values.mean(), rel=1e-2)
 
 
 def test_a_pruned_trial_says_why_in_numbers_and_what_it_was_expected_to_reach() -> None:

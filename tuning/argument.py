@@ -15,7 +15,7 @@ from tuning.strategy.history import Outcome
 from tuning.strategy.policy import smaller_of
 from tuning.strategy.reaction import Response, measure
 from tuning.strategy.reasons import describe_change
-from tuning.trial_attrs import FIT_STATE, REASON, decision_of, history_of, outcome_of, seed_index
+from tuning.trial_attrs import EXAMPLE_LOSSES, FIT_STATE, REASON, decision_of, history_of, outcome_of, seed_index
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def text(steps: Sequence[Step]) -> str:
 
 
 def detail(step: Step) -> str:
-    """One trial with everything that it recorded, but for its curves; its reason stands in the paragraph."""
-    attrs = {name: value for name, value in step.trial.user_attrs.items() if name not in ("curves", REASON)}
+    """One trial with everything that it recorded, but for its curves and losses; its reason stands in the paragraph."""
+    left_out = ("curves", EXAMPLE_LOSSES, REASON)
+    attrs = {name: value for name, value in step.trial.user_attrs.items() if name not in left_out}
     diagnosis = attrs.pop("diagnosis", {})
     lines = [_paragraph(step, None), "", "parameters:"]
     lines += [f"  {name} = {value}" for name, value in step.trial.params.items()]

@@ -20,6 +20,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,14 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
+from tuning.memo import Memo
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.confirmation import Leader
-from tuning.strategy.evidence import configurations_of
-from tuning.strategy.history import History, Outcome, TrialRecord
-from tuning.strategy.policy import leader_of, next_action, smaller_of
+from tuning.strategy.history import History, Outcome
+from tuning.strategy.policy import smaller_of
 from tuning.strategy.shrink import Smaller
-from tuning.trial_attrs import DECISION, enqueued_coordinates, is_maximized, outcome_of, record_of
+from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
 
 # Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
 # even have ended by then.
@@ -93,7 +94,7 @@ class OverfitBackoffSampler(BaseSampler):
         self._plan = Plan(
             n_trials=n_trials, n_seeds=n_seeds, use_model=use_model, is_timed=is_timed, seed=seed, shrink=shrink
         )
-        self._memo = Memo()
+        self._memo = Memo(is_timed=is_timed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All levers are decided together; called once, right before the trial's first suggestion."""
@@ -122,12 +123,11 @@ class OverfitBackoffSampler(BaseSampler):
     def _decided_params(self, study: Study, trial: FrozenTrial) -> Params:
         enqueued = enqueued_coordinates(trial, self._space)
         for _ in range(_MAX_RACES):
-            history = self._history(study, leave_out=trial.number)
-            decision = self._decide(history, study, enqueued)
+            before = _without(_all_trials(study), trial.number)
+            decision = self._decide(self._history_of(before, study), study, enqueued)
             self._publish(study, trial, decision)
-            seen = {trial.number, *(record.number for record in history.finished)}
-            news = [other for other in _all_trials(study) if other.number not in seen]
-            if not _is_taken(decision, self._memo.history(news, self._space, maximize=is_maximized(study))):
+            news = _news(before, _without(_all_trials(study), trial.number))
+            if not _is_taken(decision, history_of(news, self._space, maximize=is_maximized(study))):
                 break
         return self._space.params(decision.point)
 
@@ -137,7 +137,8 @@ class OverfitBackoffSampler(BaseSampler):
         """Sample a parameter outside the space at random: the strategy knows nothing of it."""
         self._raise_error_if_multi_objective(study)
         # Counts the running ones, so that two workers differ, but not the killed ones, which leave no trace.
-        n_before = sum(t.number < trial.number and outcome_of(t) is not Outcome.KILLED for t in _all_trials(study))
+        failed = [t for t in _all_trials(study)[: trial.number] if t.state is TrialState.FAIL]
+        n_before = trial.number - sum(outcome_of(t) is Outcome.KILLED for t in failed)
         rng = np.random.default_rng([self._seed, n_before, zlib.crc32(param_name.encode())])
         random = RandomSampler(seed=int(rng.integers(2**31)))
         return random.sample_independent(study, trial, param_name, param_distribution)
@@ -148,19 +149,18 @@ class OverfitBackoffSampler(BaseSampler):
             return
         ended = copy.copy(trial)
         ended.state, ended.values = state, values
-        trials = [t for t in _all_trials(study) if t.number != trial.number]
-        history = self._memo.history([*trials, ended], self._space, maximize=is_maximized(study))
+        history = self._history_of([*_without(_all_trials(study), trial.number), ended], study)
         if isinstance(self._next(history, study), Stop) and not history.pending:
             with contextlib.suppress(RuntimeError):  # `study.ask` outside `study.optimize`: the caller decides
                 study.stop()
 
     def next_action(self, study: Study) -> Action:
         """What would be tried next, or why nothing would: for loops that ask before they start a trial."""
-        return self._next(self._history(study), study)
+        return self._next(self._history_of(_all_trials(study), study), study)
 
     def leader(self, study: Study) -> Leader | None:
         """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
-        return self._memo.leader(self._history(study), self._space, self._plan_of(study))
+        return self._memo.leader(self._history_of(_all_trials(study), study), self._space, self._plan_of(study))
 
     def smallest(self, study: Study, margin: float | None = None) -> Smaller | None:
         """The smallest network tried that is not worse than the leader by a share of its value; None if there is none.
@@ -172,17 +172,18 @@ class OverfitBackoffSampler(BaseSampler):
         leader, share = self.leader(study), margin or self._plan.shrink or DEFAULT_SHRINK
         if leader is None:
             return None
-        return smaller_of(self._history(study), self._space, self._goal_of(study), leader.configuration, share)
+        history = self._history_of(_all_trials(study), study)
+        return smaller_of(history, self._space, self._goal_of(study), leader.configuration, share)
 
     def ranking(self, study: Study) -> list[int]:
         """Numbers of the trials that may be shipped, best first: of each configuration the first complete run.
 
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
-        history = self._history(study)
+        history = self._history_of(_all_trials(study), study)
         leader = self._memo.leader(history, self._space, self._plan_of(study))
-        found = [each for each in configurations_of(history.finished) if each.has_value]
-        found.sort(key=lambda each: each.loss)
+        found = [each for each in history.configurations if each.has_value]
+        found.sort(key=attrgetter("loss"))
         if leader is not None:
             found.sort(key=lambda each: each.point != leader.configuration.point)
         return [each.first_complete for each in found]
@@ -219,7 +220,7 @@ class OverfitBackoffSampler(BaseSampler):
         grids = [(enqueued[j],) if j in enqueued else lever.grid() for j, lever in enumerate(self._space.levers)]
         draws = (tuple(float(rng.choice(grid)) for grid in grids) for _ in range(_MAX_DRAWS))
         candidates = map(self._space.canonical, itertools.chain(draws, itertools.product(*grids)))
-        blocked = Blocked(history.points, ceiling_of(self._space, configurations_of(history.finished)))
+        blocked = Blocked(history.points, ceiling_of(self._space, history.configurations))
         untried = next((point for point in candidates if point not in blocked), None)
         if untried is not None:
             return Suggest(untried, Phase.BACK_OFF, "random", None, f"{why}; a random untried configuration")
@@ -240,49 +241,8 @@ class OverfitBackoffSampler(BaseSampler):
         # Private, but the way of Optuna's own samplers: a public setter does not exist since Optuna 5.
         study._storage.set_trial_system_attr(trial._trial_id, DECISION, published)
 
-    def _history(self, study: Study, leave_out: int | None = None) -> History:
-        trials = [trial for trial in _all_trials(study) if trial.number != leave_out]
+    def _history_of(self, trials: Sequence[FrozenTrial], study: Study) -> History:
         return self._memo.history(trials, self._space, maximize=is_maximized(study))
-
-
-class Memo:
-    """What was computed before and would be computed again; it decides nothing and can be thrown away at any time.
-
-    A finished trial is immutable, so its record is kept; an action and a leader are functions of the history, so the
-    last ones are kept.
-    """
-
-    def __init__(self) -> None:
-        self._records: dict[tuple[int, bool], TrialRecord | None] = {}
-        self._last: tuple[History, Goal, Plan, Action] | None = None
-        self._last_leader: tuple[History, Plan, Leader | None] | None = None
-
-    def history(self, trials: Sequence[FrozenTrial], space: SearchSpace, *, maximize: bool) -> History:
-        """The strategy's history: every trial that is a point of the space."""
-        records = (self._record(trial, space, maximize=maximize) for trial in trials)
-        return History.of(record for record in records if record is not None)
-
-    def action(self, history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
-        """The policy's answer."""
-        last = self._last
-        if last is None or last[:3] != (history, goal, plan):
-            last = self._last = (history, goal, plan, next_action(history, space, goal, plan))
-        return last[3]
-
-    def leader(self, history: History, space: SearchSpace, plan: Plan) -> Leader | None:
-        """The strategy's leader: with the local model it costs a fit, and after each trial several ask for it."""
-        last = self._last_leader
-        if last is None or last[:2] != (history, plan):
-            last = self._last_leader = (history, plan, leader_of(history, space, plan))
-        return last[2]
-
-    def _record(self, trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
-        if not trial.state.is_finished():
-            return record_of(trial, space, maximize=maximize)
-        key = (trial._trial_id, maximize)
-        if key not in self._records:
-            self._records[key] = record_of(trial, space, maximize=maximize)
-        return self._records[key]
 
 
 def _is_taken(decision: Suggest, others: History) -> bool:
@@ -290,6 +250,18 @@ def _is_taken(decision: Suggest, others: History) -> bool:
     if decision.move == REPEAT:
         return (decision.point, decision.seed_index) in others.pending_runs
     return any(record.point == decision.point for record in others.trials)
+
+
+def _without(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
+    """All but the trial of this number, which stands at that place of a study's list."""
+    return [*trials[:number], *trials[number + 1 :]]
+
+
+def _news(before: Sequence[FrozenTrial], after: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that were running or not there before; they may have ended since."""
+    states = TrialState.RUNNING, TrialState.WAITING
+    running = [i for i, trial in enumerate(before) if trial.state in states]
+    return [*(after[i] for i in running), *after[len(before) :]]
 
 
 def _all_trials(study: Study) -> list[FrozenTrial]:

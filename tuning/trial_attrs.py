@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.diagnosis import FitState
+from tuning.strategy.example_losses import ExampleLosses
 from tuning.strategy.history import History, Outcome, TrialRecord
 from tuning.task import Task
 
@@ -26,6 +27,7 @@ REASON = "reason"  # why the trial is tried: the decision's own reason, for dash
 FIT_STATE = "fit_state"  # `FitState` of the diagnosis
 CROSSED_BORDER = "crossed_border"  # whether the network fits its training set perfectly or overfits
 VALUE_STDERR = "value_stderr"  # standard error of the value on the validation examples
+EXAMPLE_LOSSES = "val_example_losses"  # `ExampleLosses` on the validation examples, as plain data
 EXPECTED_VALUE = "expected_value"  # of a pruned trial: what its curve would have reached
 
 TASK = "task"  # a word of `Task`; not there where an example has one class of several
@@ -80,6 +82,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         outcome=outcome,
         value=-value if maximize and value is not None else value,
         stderr=_stderr(trial),
+        examples=ExampleLosses.from_attr(trial.user_attrs.get(EXAMPLE_LOSSES)),
         state=FitState(state) if state else None,
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),

@@ -28,10 +28,11 @@ from tuning.errors import is_disk_full
 from tuning.network_size import TooLarge, check_size
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitDiagnosis, diagnose
+from tuning.strategy.example_losses import ExampleLosses
 from tuning.strategy.history import Outcome
 from tuning.strategy.learning_curves import LearningCurves
 from tuning.task import Task
-from tuning.trial_attrs import CROSSED_BORDER, FIT_STATE, TASK, VALUE_STDERR
+from tuning.trial_attrs import CROSSED_BORDER, EXAMPLE_LOSSES, FIT_STATE, TASK, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.units import in_target_units
 from tuning.user_code import told
@@ -119,6 +120,8 @@ class TrialRunner:
         self.weights.write(job.number, model)
         stderr = value_stderr(trained.best, goal.metric, self.engine.n_val)
         attrs = so_far.facts | _findings(trained, diagnosis, stderr)
+        if examples := ExampleLosses.of(trained.val.costs(goal.metric)):
+            attrs[EXAMPLE_LOSSES] = examples.as_attr()
         return TrialEnd(job.number, Outcome.COMPLETE, "", goal.value(getattr(trained.best, goal.metric)), attrs)
 
     def _built(self, params: Params, seed: int) -> keras.Model:

@@ -130,7 +130,7 @@ def test_a_failed_trial_rests_the_lever_and_is_not_tried_again(forest_space: Sea
     state.absorb(trial(1, 3.0, 0.2, None))
     assert (0, True) == (state.incumbent.number, state.levers[NOISE].resting)
     assert frozenset() == state.levers[NOISE].lost
-    assert (3.0, 0.2) in state.visited
+    assert (3.0, 0.2) in state.tried.points
 
 
 def test_a_smaller_network_that_failed_wins_no_tie(forest_space: SearchSpace) -> None:

@@ -53,19 +53,6 @@ def test_it_begins_at_the_start() -> None:
     assert START == climbed().point
 
 
-def test_two_workers_do_not_begin_at_the_same_place() -> None:
-    """The next takes the next bigger network, then the one after it."""
-    assert at(units=512) == climbed(pending=frozenset({START})).point
-    assert at(units=1024) == climbed(pending=frozenset({START, at(units=512)})).point
-
-
-def test_with_every_bigger_network_taken_nothing_is_left_to_begin_with() -> None:
-    """More workers than networks."""
-    bigger = [at(units=units, layers=2) for units in (256, 512, 1024, 2048)]
-    deeper = [at(units=2048, layers=layers) for layers in (3, 4, 5, 6)]
-    assert isinstance(cross_border([], SPACE, frozenset(bigger + deeper)), Unreachable)
-
-
 def test_a_network_under_the_border_is_given_capacity() -> None:
     """Units first, in octaves; the reason says what was seen."""
     step = climbed(fits(0, START))

@@ -201,6 +201,29 @@ def test_up_to_two_polls_a_lever_run_in_parallel() -> None:
     assert 2 * len(MLP.levers) == len({each for (each,) in moved})
 
 
+def test_other_workers_back_off_from_a_start_that_still_runs() -> None:
+    """It was chosen to be over the border; each takes another lever, the regularizing ones first."""
+    trials: list[TrialRecord] = []
+    for number in range(4):
+        action = next_action(History.of(trials), MLP, Goal("val_loss"))
+        assert isinstance(action, Suggest)
+        trials.append(TrialRecord(number, action.point, Outcome.RUNNING, base=action.base))
+    assert [None, 0, 0, 0] == [trial.base for trial in trials]
+    changes = [describe_change(MLP, trials[0].point, trial.point) for trial in trials[1:]]
+    assert ["dropout 0 -> 0.2", "l2 0 -> 0.0001", "units 256 -> 512"] == changes
+
+
+def test_a_worker_without_work_confirms_while_it_waits() -> None:
+    """Nothing is left to try until the other trial ends: a finalist's repeat, which is due anyway, comes first."""
+    space = SearchSpace("three", (Lever("width", Role.CAPACITY, 2, 8, Scale.LOG2_INTEGER, step=1.0, start=4),))
+    trials = [TrialRecord(0, (2.0,), value=1.0), TrialRecord(1, (1.0,), value=1.1)]
+    running = TrialRecord(2, (3.0,), Outcome.RUNNING)
+    waiting = next_action(History.of([*trials, running]), space, GOAL, Plan(n_trials=20))
+    assert isinstance(waiting, Suggest)
+    assert (Phase.CONFIRM, (2.0,), 1) == (waiting.phase, waiting.point, waiting.seed_index)
+    assert isinstance(next_action(History.of([*trials, running]), space, GOAL, Plan()), Stop)
+
+
 def test_a_killed_trial_takes_no_point() -> None:
     """Finished and running configurations are taken; a killed one is tried again."""
     outcomes = (Outcome.FAILED, Outcome.RUNNING, Outcome.KILLED)

@@ -75,6 +75,10 @@ class Predictions:
             return max(math.sqrt(self.error * (1 - self.error)), one_more)
         return float(self.errors.std(dtype=np.float64)) or one_more
 
+    def costs(self, metric: str) -> NDArray[np.float32] | NDArray[np.bool_]:
+        """What the mean of a metric (a field of `EpochMetrics`) is taken of, an entry an example: losses or errors."""
+        return self.errors if metric == "val_error" else self.losses
+
 
 @dataclass(frozen=True)
 class EpochMetrics:

@@ -1,8 +1,8 @@
 """Phase 2, directional back-off: every move is one experiment; its signed reaction chooses the next one.
 
 `BackOff` replays the trials in the order of their numbers and holds what they taught: the incumbent, and for every
-lever the sign and the length of its next step, the signs that lost at this incumbent, and whether it rests. It is
-built anew for each decision from the history alone and thrown away after it, so there is nothing to save or restore.
+lever the sign and the length of its next step, the signs that lost at this incumbent, and whether it rests. It follows
+from the history alone, so there is nothing to save or restore; `Replays` remembers the last one, to go on from it.
 
     strong gain   keep going with a doubled step        flat          take the cheaper network, rest the lever
     weak gain     keep going with the same step         loss          halve the step, rest the lever
@@ -20,12 +20,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from search_spaces import Point, Role, SearchSpace
-from tuning.strategy.ceiling import Blocked, ceiling_of
+from tuning.strategy.ceiling import Blocked
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome
 from tuning.strategy.racing import Race
 from tuning.strategy.reaction import Reaction, Response
+from tuning.strategy.records import Outcome
+from tuning.strategy.tried import Tried
 
 _OVERFIT = (FitState.OVERFIT_CONFIDENCE, FitState.OVERFIT_DECISIONS, FitState.CAPACITY_REACHED)
 _UNDERFIT = (FitState.UNDERFIT, FitState.UNDERTRAINED)
@@ -61,7 +62,7 @@ class BackOff:
     space: SearchSpace
     incumbent: Configuration
     levers: list[LeverMemory]
-    trials: dict[int, Configuration] = field(default_factory=dict)
+    tried: Tried
     race: Race = field(default_factory=Race)
     focus: int | None = None
     cycle_start: Point = ()
@@ -69,14 +70,13 @@ class BackOff:
     last: Experiment | None = None
     challenger: Configuration | None = None
 
-    @property
-    def visited(self) -> set[Point]:
-        """Points that have been tried so far in the replay."""
-        return {trial.point for trial in self.trials.values()}
+    def copy(self) -> BackOff:
+        """One that can learn while this one stays as it is."""
+        return replace(self, levers=list(self.levers), tried=self.tried.copy())
 
     def blocked(self, taken: frozenset[Point]) -> Blocked:
         """What must not be proposed while these points are being tried."""
-        return Blocked(self.visited | taken, ceiling_of(self.space, self.trials.values()))
+        return self.tried.blocked(taken)
 
     def is_regularized(self) -> bool:
         """Whether the incumbent has any regularization at all."""
@@ -89,14 +89,14 @@ class BackOff:
         What a lever does is measured from the trial's own base; whether it is taken, against the incumbent, which
         another worker may have replaced since the trial was proposed.
         """
-        base = self.incumbent if trial.base is None else self.trials.get(trial.base, self.incumbent)
+        base = self.incumbent if trial.base is None else self.tried.by_number.get(trial.base, self.incumbent)
         lever, response = self.space.moved(base.point, trial.point), self.race.measure(base, trial)
         accepted = self._is_accepted(trial)
         is_raced = accepted and not self.race.is_settled(self.incumbent, trial)
         if is_raced:
             self.challenger, accepted = self.race.better(self.incumbent, self.challenger, trial), False
         is_beside = accepted or base is self.incumbent
-        self.trials[trial.number] = trial
+        self.tried.add(trial)
         self.last = Experiment(trial, base, lever, response, accepted, is_raced)
         self.focus = lever if accepted and response.reaction.is_gain else None
         if accepted:
@@ -110,14 +110,11 @@ class BackOff:
 
         The cycle starts from the best trial where that is surely better: one from under the border, say.
         """
-        best = self._best()
+        best = self.tried.best
         if self.race.measure(self.incumbent, best).reaction.is_gain and self.race.is_settled(self.incumbent, best):
             self.incumbent = best
         self.levers = [replace(memory, resting=False, lost=frozenset()) for memory in self.levers]
         self.cycle_start, self.n_accepted, self.focus = self.incumbent.point, 0, None
-
-    def _best(self) -> Configuration:
-        return min(self.trials.values(), key=lambda trial: trial.loss)
 
     def _is_accepted(self, trial: Configuration) -> bool:
         if trial.outcome is not Outcome.COMPLETE or trial.point == self.incumbent.point:
@@ -130,7 +127,7 @@ class BackOff:
         growth = [trial.point[j] - self.incumbent.point[j] for j in self.space.indices(Role.CAPACITY)]
         if any(change > 0 for change in growth):
             return False
-        ties_with_best = self.race.measure(self._best(), trial).z > -1
+        ties_with_best = self.race.measure(self.tried.best, trial).z > -1
         return response.improvement > 0 or (ties_with_best and any(change < 0 for change in growth))
 
     def _accept(self, trial: Configuration) -> None:
@@ -163,8 +160,8 @@ def begin(
 ) -> BackOff:
     """The state before phase 2's first experiment: phase 1's trials are known points around the start."""
     memories = [LeverMemory(lever.first_step) for lever in space.levers]
-    trials = {trial.number: trial for trial in (*known, start)}
-    return BackOff(space, start, memories, trials, race or Race(), cycle_start=start.point)
+    tried = Tried.of(space, (*known, start))
+    return BackOff(space, start, memories, tried, race or Race(), cycle_start=start.point)
 
 
 def first_sign(role: Role | None, state: FitState | None, regularized: bool) -> int:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.ceiling import Blocked, ceiling_of
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome, TrialRecord
 
 # No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
 _MAX_TRIALS = 40
@@ -52,10 +52,11 @@ def cross_border(
     """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
 
     The first trials that end the phase end it for good: what comes later cannot reopen it. A trial without a fit
-    state (a study without train metrics) cannot show the border, so the start is taken for it.
+    state (a study without train metrics) cannot show the border, so the start is taken for it. While the start itself
+    runs, `assumed` stands for the answer.
     """
     if not trials:
-        return _start(space, pending)
+        return Climb(space.start_point(), "start", "the first network should be big enough to overfit")
     for n in range(1, min(len(trials), _MAX_TRIALS + 1)):
         step = _after(trials[:n], space, frozenset())
         if isinstance(step, Crossing):
@@ -68,17 +69,10 @@ def cross_border(
     return Crossing(min(trained, key=lambda trial: trial.loss), _MAX_TRIALS, "no network has overfitted so far")
 
 
-def _start(space: SearchSpace, pending: frozenset[Point]) -> Climb | Unreachable:
-    """The start, or where other workers hold it already, the next bigger network that nobody holds."""
-    point = space.start_point()
-    if point not in pending:
-        return Climb(point, "start", "the first network should be big enough to overfit")
-    while point in pending:
-        bigger = shifted(point, space, Role.CAPACITY, +1, set())
-        if bigger is None:
-            return Unreachable("every bigger network is being tried by another worker")
-        point = bigger
-    return Climb(point, "raise capacity", "the start is being tried by another worker: try the next bigger network")
+def assumed(start: TrialRecord) -> Crossing:
+    """Where phase 1 stands while nothing but its start runs: it was chosen to be over the border, so workers go on."""
+    why = "the start, which another worker is training, is taken to be over the border"
+    return Crossing(Configuration((start,)), 0, why)
 
 
 def _crossing_reason(trial: Configuration) -> str:

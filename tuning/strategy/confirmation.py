@@ -10,9 +10,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from tuning.strategy.actions import Plan
-from tuning.strategy.evidence import Configuration, configurations_of, noise_of
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.evidence import noise_of
 from tuning.strategy.history import History
 from tuning.strategy.racing import Race
 
@@ -32,7 +34,7 @@ class Leader:
 
 def contenders(found: Sequence[Configuration], race: Race) -> list[Configuration]:
     """The configurations that may be the best, best first: those not surely worse than the lowest loss."""
-    valued = heapq.nsmallest(_MOST_CONTENDERS, (each for each in found if each.has_value), key=lambda each: each.loss)
+    valued = heapq.nsmallest(_MOST_CONTENDERS, [each for each in found if each.has_value], key=attrgetter("loss"))
     if not valued or race.noise.is_deterministic:
         return valued[:1]
     best = valued[0]
@@ -49,7 +51,7 @@ def n_before(history: History, plan: Plan) -> int | None:
     if plan.n_search is None or plan.n_to_confirm is None or not plan.n_reserved:
         return None
     for n in range(plan.n_search, len(history.trials) + 1):
-        found = configurations_of(history.finished[:n])
+        found = history.configurations_after(n)
         able = contenders(found, Race(plan.n_race_seeds, noise_of(found)))
         n_missing = sum(max(0, plan.n_confirm_seeds - len(each.seeds)) for each in able) if len(able) > 1 else 0
         if plan.n_to_confirm - n <= n_missing:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import Lever, Point, Role, SearchSpace
-from tuning.strategy.evidence import Configuration
+from tuning.strategy.configuration import Configuration
 
 # Draws the slopes towards what is assumed: with few trials a lever that has hardly moved must not promise wonders.
 _RIDGE = 0.1

@@ -1,127 +1,107 @@
-"""The trials so far, as the strategy sees them: points, values to be minimised, standard errors and fit states.
+"""The trials so far: what a decision is made from, all of it, and nothing else.
 
-Nothing here knows where a trial comes from: `tuning/sampler.py` fills these records from an Optuna study, the tests
-from scripted values.
+A history that grows out of an earlier one (`History.of(trials, known=earlier)`) takes over what that had grouped, so
+that a decision after 10,000 trials does not group 10,000 trials again. It is equal to one that was made from scratch.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 from search_spaces import Point
-from tuning.strategy.diagnosis import FitState
+from tuning.strategy.configuration import Configuration, Groups
+from tuning.strategy.records import Outcome, TrialRecord
 
-
-class Outcome(StrEnum):
-    """How a trial ended; seven ways to end without a result are seven different things."""
-
-    COMPLETE = "complete"
-    PRUNED = "pruned"
-    DIVERGED = "diverged"
-    OUT_OF_MEMORY = "out_of_memory"
-    INFEASIBLE = "infeasible"  # refused before it was built: more weights or memory than allowed
-    TIMED_OUT = "timed_out"
-    FAILED = "failed"
-    KILLED = "killed"
-    RUNNING = "running"
-
-    @property
-    def counts(self) -> bool:
-        """Whether the trial used up budget: a killed trial is tried again and leaves no trace in the decisions."""
-        return self not in (Outcome.KILLED, Outcome.RUNNING)
-
-    @property
-    def is_too_large(self) -> bool:
-        """Whether the network was more than memory, time or the user allow: no larger one can do better."""
-        return self in (Outcome.OUT_OF_MEMORY, Outcome.INFEASIBLE, Outcome.TIMED_OUT)
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """One trial.
-
-    Args:
-        number: Optuna's trial number.
-        point: Configuration in natural coordinates, on the grid.
-        outcome: How the trial ended, or that it runs.
-        value: Objective to be minimised; needed for `Outcome.COMPLETE`. Of a pruned trial what its curve would have
-            reached, if known: it steers, but cannot win. Otherwise ignored.
-        stderr: Standard error of `value` on the validation examples, if the objective gives one.
-        state: Fit state by the diagnosis, if there is one.
-        crossed_border: Whether the trial fits its training set perfectly or overfits.
-        base: Number of the trial from which this one was an experiment, as the decision recorded it.
-        seed_index: Which seed of the study's list the trial was trained with, >= 0.
-        secs: Duration of the trial, if known.
-
-    Raises:
-        ValueError: If a complete trial has no finite value, a standard error is negative or not finite, or the seed
-            index is negative.
-    """
-
-    number: int
-    point: Point
-    outcome: Outcome = Outcome.COMPLETE
-    value: float | None = None
-    stderr: float | None = None
-    state: FitState | None = None
-    crossed_border: bool = False
-    base: int | None = None
-    seed_index: int = 0
-    secs: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.outcome is Outcome.COMPLETE and (self.value is None or not math.isfinite(self.value)):
-            raise ValueError(f"A complete trial needs a finite value, got {self.value} for trial {self.number}.")
-        if self.stderr is not None and not 0 <= self.stderr < math.inf:
-            raise ValueError(f"`stderr` must be >= 0 and finite, got {self.stderr} for trial {self.number}.")
-        if self.seed_index < 0:
-            raise ValueError(f"`seed_index` must be >= 0, got {self.seed_index} for trial {self.number}.")
-
-    @property
-    def loss(self) -> float:
-        """The value to be minimised, for a pruned trial the expected one; infinite where the trial gave none."""
-        has_loss = self.outcome in (Outcome.COMPLETE, Outcome.PRUNED)
-        return self.value if has_loss and self.value is not None else math.inf
+# The last trials, at least so many, may still run or end in another order than they began; what stands before them is
+# handed on to the next history in one piece.
+_N_UNSETTLED = 64
 
 
 @dataclass(frozen=True)
 class History:
-    """All trials that matter for the next decision, in the order of their numbers."""
+    """All trials that matter for the next decision, in the order of their numbers.
+
+    Args:
+        trials: Ascending numbers, none of them killed.
+        settled: The first of them, grouped; it changes the work, never the answer.
+    """
 
     trials: tuple[TrialRecord, ...]
+    settled: Groups = field(default_factory=Groups, repr=False, compare=False)
 
     @classmethod
-    def of(cls, trials: Iterable[TrialRecord]) -> History:
-        """Sort trials by number and leave out the killed ones."""
-        kept = (trial for trial in trials if trial.outcome is not Outcome.KILLED)
-        return cls(tuple(sorted(kept, key=lambda trial: trial.number)))
+    def of(cls, trials: Iterable[TrialRecord], known: History | None = None) -> History:
+        """Sort trials by number and leave out the killed ones.
+
+        Args:
+            trials: In any order.
+            known: An earlier history of the same study, whose grouping is gone on from where it still holds.
+        """
+        killed = Outcome.KILLED
+        kept = sorted([trial for trial in trials if trial.outcome is not killed], key=attrgetter("number"))
+        return cls(tuple(kept), _settled(kept, known.settled if known else Groups()))
 
     @cached_property
     def finished(self) -> tuple[TrialRecord, ...]:
         """Trials that used up budget."""
-        return tuple(trial for trial in self.trials if trial.outcome.counts)
+        return self._groups.finished
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """The finished trials by their points, in the order in which the points were found."""
+        return self._groups.configurations
+
+    def configurations_after(self, n: int) -> tuple[Configuration, ...]:
+        """The same of the first `n` finished trials alone."""
+        if n >= len(self.finished):
+            return self.configurations
+        known = self.settled if len(self.settled.finished) <= n else Groups()
+        return known.extended(self.finished[len(known.finished) : n]).configurations
 
     @cached_property
     def pending(self) -> frozenset[Point]:
         """Points of running trials: taken, but without evidence yet."""
-        return frozenset(trial.point for trial in self.trials if trial.outcome is Outcome.RUNNING)
+        return frozenset(trial.point for trial in self._running)
 
     @cached_property
     def pending_runs(self) -> frozenset[tuple[Point, int]]:
         """Points and seed indices of running trials."""
-        return frozenset((trial.point, trial.seed_index) for trial in self.trials if trial.outcome is Outcome.RUNNING)
+        return frozenset((trial.point, trial.seed_index) for trial in self._running)
+
+    def running_at(self, point: Point) -> TrialRecord | None:
+        """The first running trial of a point, if there is one."""
+        return next((trial for trial in self._running if trial.point == point), None)
 
     @cached_property
     def points(self) -> frozenset[Point]:
         """Points that are finished or running: what must not be proposed again."""
-        return frozenset(trial.point for trial in self.trials)
+        return self.pending | self._groups.by_point.keys()
 
     @property
     def best(self) -> TrialRecord | None:
         """The complete trial with the lowest value; the first of equals."""
         complete = [trial for trial in self.trials if trial.outcome is Outcome.COMPLETE]
         return min(complete, key=lambda trial: trial.loss, default=None)
+
+    @cached_property
+    def _groups(self) -> Groups:
+        return self.settled.extended(self.trials[len(self.settled.trials) :])
+
+    @cached_property
+    def _running(self) -> list[TrialRecord]:
+        running = Outcome.RUNNING
+        return [trial for trial in self.trials if trial.outcome is running]
+
+
+def _settled(trials: Sequence[TrialRecord], known: Groups) -> Groups:
+    """The grouping of all but the last trials; known ones are gone on from if they are the first of these trials."""
+    if tuple(trials[: len(known.trials)]) != known.trials:
+        known = Groups()
+    n = max(0, (len(trials) // _N_UNSETTLED - 1) * _N_UNSETTLED)
+    return known.extended(trials[len(known.trials) : n]) if n > len(known.trials) else known
+
+
+__all__ = ["History", "Outcome", "TrialRecord"]

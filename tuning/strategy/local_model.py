@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.ceiling import Blocked, ceiling_of
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.cost import assumed_costs, predicted_secs
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.model import GLOBAL_EVERY, Surrogate, candidates_of, expected_improvement, fit, relevant
 from tuning.strategy.moves import Proposal
+from tuning.strategy.records import Outcome, TrialRecord
 
 _REACH = 0.35  # of every lever's range, to each side of the incumbent
 _WHY = "the model expects the largest improvement there"
@@ -93,7 +93,7 @@ def _fitted(
     known = relevant(found)
     points = [each.point for each in known]
     worst = max(each.loss for each in known)
-    hopeless = [each for each in found if each.outcome in _HOPELESS][-_MOST_HOPELESS:]
+    hopeless = [each for each in found if not each.has_value and each.outcome in _HOPELESS][-_MOST_HOPELESS:]
     known += [_liar(each.point, min(each.loss, worst)) for each in hopeless]
     surrogate = fit(space, known)
     incumbent = known[int(surrogate.predict(points)[0].argmin())]  # one of those with a value: they come first

@@ -15,6 +15,7 @@ import itertools
 import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, Whi
 from threadpoolctl import threadpool_limits
 
 from search_spaces import Point, Scale, SearchSpace
-from tuning.strategy.evidence import Configuration, noise_of
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.evidence import noise_of
 
 Array = NDArray[np.float64]
 
@@ -191,6 +193,6 @@ def relevant(configurations: Sequence[Configuration]) -> list[Configuration]:
     complete = [each for each in configurations if each.has_value]
     if len(complete) <= _MAX_CONFIGURATIONS:
         return complete
-    best = heapq.nsmallest(_N_OF_LONG_HISTORY // 2, complete, key=lambda each: each.loss)
+    best = heapq.nsmallest(_N_OF_LONG_HISTORY // 2, complete, key=attrgetter("loss"))
     points = {each.point for each in best}
     return best + [each for each in complete[-_N_OF_LONG_HISTORY // 2 :] if each.point not in points]

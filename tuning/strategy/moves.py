@@ -12,8 +12,8 @@ from tuning.strategy.backoff import BackOff, first_sign, lever_order
 from tuning.strategy.border import shifted
 from tuning.strategy.ceiling import Blocked
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import Outcome
 from tuning.strategy.reaction import vertex
+from tuning.strategy.records import Outcome
 
 SecsOf = Callable[[Sequence[Point]], Sequence[float]]
 
@@ -149,10 +149,8 @@ def _length(state: BackOff, j: int, direction: int) -> float:
 def _vertex(state: BackOff, j: int, blocked: Blocked) -> Iterator[Proposal]:
     """Bracketed: the parabola through the incumbent and its nearest known neighbours on this lever."""
     at = state.incumbent.point
-    losses: dict[float, float] = {}
-    for trial in state.trials.values():
-        if trial.outcome is not Outcome.FAILED and _with(trial.point, j, at[j]) == at:
-            losses[trial.point[j]] = min(trial.loss, losses.get(trial.point[j], float("inf")))
+    known = state.tried.on_line(j, at)
+    losses = {x: trial.loss for x, trial in known.items() if trial.outcome is not Outcome.FAILED}
     left = max((x for x in losses if x < at[j]), default=None)
     right = min((x for x in losses if x > at[j]), default=None)
     if left is None or right is None or losses[at[j]] > min(losses[left], losses[right]):

@@ -16,53 +16,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 
 from search_spaces import Point, SearchSpace
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
-from tuning.strategy.backoff import BackOff, begin
-from tuning.strategy.border import Climb, Crossing, cross_border
+from tuning.strategy.backoff import BackOff
+from tuning.strategy.border import Climb, Crossing, assumed, cross_border
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.confirmation import Leader, confirmed_leader, contenders, missing_runs, n_before
 from tuning.strategy.cost import predicted_secs
-from tuning.strategy.evidence import Configuration, configurations_of, noise_of
+from tuning.strategy.evidence import noise_of
 from tuning.strategy.history import History
 from tuning.strategy.moves import next_experiment, without_role
 from tuning.strategy.racing import Race
 from tuning.strategy.reasons import conclusion, describe_change, exhausted
+from tuning.strategy.replay import Replays
 from tuning.strategy.shrink import Smaller, next_smaller, smallest
 
 _PLAN = Plan()
 
 
-def next_action(history: History, space: SearchSpace, goal: Goal, plan: Plan = _PLAN) -> Action:
-    """Decide what to try next from the history alone."""
+def next_action(
+    history: History, space: SearchSpace, goal: Goal, plan: Plan = _PLAN, replays: Replays | None = None
+) -> Action:
+    """Decide what to try next from the history alone; `replays` remembers the last one and only saves work."""
+    replays = replays or Replays()
     if reached := _target_reached(history, goal, plan):
         return reached
     if plan.n_shrink and len(history.trials) >= (plan.n_to_confirm or 0):
-        shrinking = _shrink(history, space, goal, plan)
+        shrinking = _shrink(history, space, goal, plan, replays)
         if isinstance(shrinking, Suggest):
             return shrinking
     n_searched = n_before(history, plan)
     if n_searched is not None:
         return _confirm(history, space, plan, n_searched)
-    action = _search(history, space, goal, plan)
-    if isinstance(action, Suggest) or history.pending:
+    action = _search(history, space, goal, plan, replays)
+    if isinstance(action, Suggest):
         return action
-    return _after_search(action, history, space, goal, plan)
+    if history.pending:
+        return _meanwhile(action, history, space, plan)
+    return _after_search(action, history, space, goal, plan, replays)
 
 
-def _after_search(stop: Stop, history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+def _meanwhile(stop: Stop, history: History, space: SearchSpace, plan: Plan) -> Action:
+    """The search waits for running trials: a worker without work repeats what the confirmation would repeat anyway."""
+    confirming = _confirm(history, space, plan, len(history.finished)) if plan.n_reserved else stop
+    return confirming if isinstance(confirming, Suggest) else stop
+
+
+def _after_search(stop: Stop, history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
     """The search ended before its budget did: what it keeps for later comes now, and then its own reason to stop."""
     confirming = _confirm(history, space, plan, len(history.finished)) if plan.n_reserved else stop
     if isinstance(confirming, Suggest):
         return confirming
-    shrinking = _shrink(history, space, goal, plan) if plan.shrink is not None else stop
+    shrinking = _shrink(history, space, goal, plan, replays) if plan.shrink is not None else stop
     return shrinking if isinstance(shrinking, Suggest) else stop
 
 
 def _target_reached(history: History, goal: Goal, plan: Plan) -> Stop | None:
     if plan.target is None:
         return None
-    lowest = min((each.loss for each in configurations_of(history.finished) if each.has_value), default=math.inf)
+    lowest = min([each.loss for each in history.configurations if each.has_value], default=math.inf)
     if lowest > plan.target:
         return None
     return Stop(f"its target was reached: {goal.monitor} {goal.show(lowest)}, wanted {goal.show(plan.target)}")
@@ -73,9 +87,11 @@ def n_directional(space: SearchSpace) -> int:
     return max(12, 2 * sum(lever.role is not None for lever in space.levers) + 2)
 
 
-def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leader | None:
+def leader_of(
+    history: History, space: SearchSpace, plan: Plan = _PLAN, replays: Replays | None = None
+) -> Leader | None:
     """The configuration to ship after these trials, judged by its mean; None if no trial gave a value."""
-    found = configurations_of(history.finished)
+    found = history.configurations
     race = Race(plan.n_race_seeds, noise_of(found))
     ranked = _by_loss(found)
     if not ranked:
@@ -85,10 +101,12 @@ def leader_of(history: History, space: SearchSpace, plan: Plan = _PLAN) -> Leade
     confirmed = confirmed_leader(found, plan.n_confirm_seeds, race) if plan.n_reserved else None
     if race.noise.is_deterministic or plan.n_confirm_seeds == 1:
         return Leader(ranked[0], "the lowest loss; repeats show no noise, or none were wanted")
-    return confirmed or _unconfirmed_leader(found, space, race, plan)
+    return confirmed or _unconfirmed_leader(found, space, race, plan, replays or Replays())
 
 
-def _unconfirmed_leader(found: Sequence[Configuration], space: SearchSpace, race: Race, plan: Plan) -> Leader:
+def _unconfirmed_leader(
+    found: Sequence[Configuration], space: SearchSpace, race: Race, plan: Plan, replays: Replays
+) -> Leader:
     if _is_model_due(found, space, plan):
         able = {each.number for each in contenders(found, race)}
         best = next(each for each in _ranked(found, space) if each.number in able)
@@ -96,7 +114,7 @@ def _unconfirmed_leader(found: Sequence[Configuration], space: SearchSpace, race
     border = cross_border(found, space, frozenset())
     if not isinstance(border, Crossing):
         return Leader(_by_loss(found)[0], "the lowest loss so far")
-    incumbent = _replayed(found, space, border, race).incumbent
+    incumbent = replays.state(found, space, border, race).incumbent
     equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
     return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")
 
@@ -105,13 +123,14 @@ def smaller_of(
     history: History, space: SearchSpace, goal: Goal, best: Configuration, margin: float = DEFAULT_SHRINK
 ) -> Smaller | None:
     """The smallest configuration tried that is not worse than the best by more than a share of its loss, if any."""
-    found = configurations_of(history.finished)
+    found = history.configurations
     return smallest(space, found, best, Race(noise=noise_of(found)), goal.share(margin, best.loss))
 
 
-def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
-    found = configurations_of(history.finished)
-    border = cross_border(found, space, history.pending)
+def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
+    found = history.configurations
+    start = None if found else history.running_at(space.start_point())
+    border = assumed(start) if start else cross_border(found, space, history.pending)
     if isinstance(border, Climb):
         return _climb(border, found)
     if not isinstance(border, Crossing):
@@ -119,12 +138,12 @@ def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Act
     race = Race(plan.n_race_seeds, noise_of(found))
     if _is_model_due(found, space, plan):
         return _model_experiment(found, history, space, plan)
-    state = _replayed(found, space, border, race)
+    state = replays.state(found, space, border, race)
     return _repeat(state, history) or _directional_experiment(state, found, history, border, goal, plan)
 
 
 def _is_model_due(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
-    n_trials, n_complete = sum(len(each.runs) for each in found), sum(each.has_value for each in found)
+    n_trials, n_complete = sum([len(each.runs) for each in found]), sum([each.has_value for each in found])
     return plan.use_model and n_trials >= n_directional(space) and n_complete >= 2
 
 
@@ -136,15 +155,6 @@ def _ranked(found: Sequence[Configuration], space: SearchSpace) -> list[Configur
 
 def _climb(climb: Climb, found: Sequence[Configuration]) -> Suggest:
     return Suggest(climb.point, Phase.CROSS_BORDER, climb.move, found[-1].number if found else None, climb.why)
-
-
-def _replayed(found: Sequence[Configuration], space: SearchSpace, border: Crossing, race: Race) -> BackOff:
-    """Fold the configurations: those of phase 1 as neighbours of the start, then each later one in turn."""
-    state = begin(space, border.trial, found[: border.n_trials], race)
-    for configuration in found[border.n_trials :]:
-        next_experiment(state, frozenset())  # starts the cycles that had started when this trial was proposed
-        state.absorb(configuration)
-    return state
 
 
 def _repeat(state: BackOff, history: History) -> Suggest | None:
@@ -195,13 +205,12 @@ def _model_experiment(found: Sequence[Configuration], history: History, space: S
 
 def _confirm(history: History, space: SearchSpace, plan: Plan, n_searched: int) -> Action:
     """The finalists are those of the search alone: what the confirmation shows must not choose whom it is about."""
-    finished = history.finished
-    searched = configurations_of(finished[:n_searched])
+    searched = history.configurations_after(n_searched)
     if not any(each.has_value for each in searched):
         return Stop(exhausted(history))
     able = {each.point for each in contenders(searched, Race(plan.n_race_seeds, noise_of(searched)))}
     order = _ranked(searched, space) if _is_model_due(searched, space, plan) else _by_loss(searched)
-    now = {each.point: each for each in configurations_of(finished)}
+    now = {each.point: each for each in history.configurations}
     ranked = [now[each.point] for each in order if each.point in able]
     if len(ranked) < 2:
         return Stop("the best configuration is surely better than every other one: nothing is left to confirm")
@@ -213,15 +222,15 @@ def _confirm(history: History, space: SearchSpace, plan: Plan, n_searched: int) 
     return Stop("the finalists ran on all seeds: nothing is left to confirm")
 
 
-def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
+def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
     """The next smaller network than the smallest one that is not worse than the leader."""
-    leader = leader_of(history, space, plan)
+    leader = leader_of(history, space, plan, replays)
     if leader is None or plan.shrink is None:
         return Stop(exhausted(history))
     best = leader.configuration
     proven = smaller_of(history, space, goal, best, plan.shrink)
     base = proven.configuration if proven else best
-    point = next_smaller(space, configurations_of(history.finished), base, history.pending)
+    point = next_smaller(space, history.configurations, base, history.pending)
     if point is None:
         return Stop("nothing is left to shrink: every smaller neighbour of the smallest network was tried")
     change = describe_change(space, base.point, point)
@@ -230,7 +239,7 @@ def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Act
 
 
 def _by_loss(found: Sequence[Configuration]) -> list[Configuration]:
-    return sorted((each for each in found if each.has_value), key=lambda each: each.loss)
+    return sorted([each for each in found if each.has_value], key=attrgetter("loss"))
 
 
 __all__ = ["Action", "Goal", "Phase", "Plan", "Stop", "Suggest", "describe_change", "leader_of", "n_directional"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tuning.strategy.evidence import Configuration, Noise
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.evidence import Noise
 from tuning.strategy.reaction import Reaction, Response, measure
 
 # With fewer degrees of freedom the noise is a guess, so that every gain is repeated once.

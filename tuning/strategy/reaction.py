@@ -10,13 +10,16 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuning.strategy.evidence import Configuration, Noise
-from tuning.strategy.history import Outcome
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.evidence import Noise
+from tuning.strategy.example_losses import paired_share
+from tuning.strategy.records import Outcome
 
 # Two networks trained with the same seed and judged on the same examples err together. On 10,000 validation images of
 # MNIST the variance of the paired difference of their losses was 0.06 to 0.13 times the unpaired one (six pairs of four
 # networks); the rest of this figure is for the seed, which two configurations share only in part.
 PAIRED_VARIANCE_RATIO = 0.2
+_SEED_VARIANCE_RATIO = 0.1
 
 # Where the objective gives no standard error, a change below 1 % of the value is taken for noise. A rule of thumb.
 _RELATIVE_NOISE = 0.01
@@ -64,7 +67,7 @@ def measure(base: Configuration, challenger: Configuration, noise: Noise = _UNKN
     shared = sorted(base.losses.keys() & challenger.losses.keys())
     differences = [base.losses[seed] - challenger.losses[seed] for seed in shared] or [base.loss - challenger.loss]
     improvement = math.fsum(differences) / len(differences)
-    stderr = difference_sd(base, challenger, noise) / math.sqrt(len(differences))
+    stderr = assumed_stderr(base, challenger, noise, len(differences))
     z = improvement / max(stderr, 1e-300)
     return Response(improvement, z, react(z), max(len(shared), 1), stderr)
 
@@ -100,11 +103,34 @@ def vertex(left: tuple[float, float], middle: tuple[float, float], right: tuple[
     return b + 0.5 * ((c - b) ** 2 * p - (b - a) ** 2 * q) / ((c - b) * p + (b - a) * q)
 
 
-def difference_sd(base: Configuration, challenger: Configuration, noise: Noise) -> float:
-    """Standard deviation of the difference of two runs with one seed: what is assumed, corrected by the repeats."""
+def assumed_stderr(base: Configuration, challenger: Configuration, noise: Noise, n_seeds: int) -> float:
+    """Standard error of the mean difference of two configurations over the seeds that both have: it judges the moves.
+
+    The luck of seeds and examples together, assumed until repeats correct it. To judge moves by pairs of examples (see
+    `paired_stderr`) was no better on a development task (benchmarks/RESULTS.md).
+    """
     if base.stderr is None or challenger.stderr is None:
-        assumed_sd, weight = _RELATIVE_NOISE * abs(base.loss), 1
-    else:
-        assumed_sd, weight = math.sqrt(PAIRED_VARIANCE_RATIO) * math.hypot(base.stderr, challenger.stderr), 4
+        return _run_sd(_RELATIVE_NOISE * abs(base.loss), 1, noise) / math.sqrt(n_seeds)
+    unpaired = math.hypot(base.stderr, challenger.stderr)
+    return _run_sd(math.sqrt(PAIRED_VARIANCE_RATIO) * unpaired, 4, noise) / math.sqrt(n_seeds)
+
+
+def paired_stderr(base: Configuration, challenger: Configuration, noise: Noise, n_seeds: int) -> float:
+    """The same with the part of the examples measured, for a claim about two configurations: that one is not worse.
+
+    The luck of the seeds is averaged out over them, that of the validation examples is not: both add. Where the losses
+    on the examples are known for both, the latter is measured in pairs; otherwise it is `assumed_stderr`.
+    """
+    seeds = sorted(base.examples.keys() & challenger.examples.keys())
+    share = paired_share([(base.examples[seed], challenger.examples[seed]) for seed in seeds])
+    if share is None or base.stderr is None or challenger.stderr is None:
+        return assumed_stderr(base, challenger, noise, n_seeds)
+    unpaired = math.hypot(base.stderr, challenger.stderr)
+    of_seeds = _run_sd(math.sqrt(_SEED_VARIANCE_RATIO) * unpaired, 4, noise) / math.sqrt(n_seeds)
+    return math.hypot(of_seeds, math.sqrt(share) * unpaired)
+
+
+def _run_sd(assumed_sd: float, weight: int, noise: Noise) -> float:
+    """Of the difference of two runs with one seed: what is assumed, corrected by the repeats."""
     measured = math.sqrt(2 * noise.n_freedoms * noise.variance)
     return math.hypot(math.sqrt(weight) * assumed_sd, measured) / math.sqrt(weight + noise.n_freedoms)

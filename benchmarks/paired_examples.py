@@ -4,11 +4,8 @@
     python -m benchmarks.paired_examples show
 
 Trains the task's grid again (432 trainings, four minutes of one core) and keeps what each network lost on each of the
-1,000 validation examples. Then, with that and without:
-
-* Every move of one rung on one lever, judged on one seed: is what looks like a gain one on the *test* examples, with
-  the two other seeds?
-* Whole studies replayed, as in `benchmarks.curve_studies`.
+1,000 validation examples. Then every move of one rung on one lever is judged on one seed, with that and without: is
+what looks like a gain one on the *test* examples, with the two other seeds?
 """
 
 from __future__ import annotations
@@ -24,12 +21,12 @@ import click
 import numpy as np
 
 from benchmarks.arms import record as trial_record
-from benchmarks.arms import regrets_of_ours
 from benchmarks.tables import Replay, Table, load
 from tuning.strategy.configuration import Configuration
-from tuning.strategy.reaction import Reaction, Response, measure
+from tuning.strategy.evidence import Noise
+from tuning.strategy.reaction import Reaction, assumed_stderr, measure, paired_stderr, react
 
-NAME, BUDGETS = "mnist1k", (5, 10, 20, 40)
+NAME = "mnist1k"
 _PATH = Path(__file__).with_name(".results") / f"examples-{NAME}.npz"
 
 
@@ -71,23 +68,19 @@ def _kept() -> dict[str, np.ndarray]:
 
 
 @main.command("show")
-@click.option("--repetitions", type=int, default=6, help="Of each study; three seeds have six orders.")
-def show(repetitions: int) -> None:
-    """Print the tables as Markdown."""
+def show() -> None:
+    """Print the table as Markdown."""
     kept, table = _kept(), load(NAME)
-    tables = {"unpaired": table, "paired": replace(table, examples=kept["val_losses"].astype(float))}
+    table = replace(table, examples=kept["val_losses"].astype(float))
     print("| differences | reaction | moves | better on test, % | mean change of the test loss | z of it |")
     print("|---|---|---|---|---|---|")
-    for name, each in tables.items():
-        moves = list(_moves(each, kept["test_loss"]))
+    for name, stderr_of in (("unpaired", assumed_stderr), ("paired", paired_stderr)):
+        moves = [
+            (react(measure(base, moved).improvement / stderr_of(base, moved, Noise(), 1)), truth)
+            for base, moved, truth in _moves(table, kept["test_loss"])
+        ]
         for reaction in Reaction:
-            print(_row(name, reaction, np.array([truth for response, truth in moves if response.reaction is reaction])))
-    print("\n| differences | regret at " + " | ".join(map(str, BUDGETS)) + " |\n|---" + "|---" * len(BUDGETS) + "|")
-    for name, each in tables.items():
-        regrets = np.array([regrets_of_ours("ours", Replay(each, i), BUDGETS) for i in range(repetitions)])
-        spread = regrets.std(axis=0, ddof=1) / np.sqrt(repetitions)
-        cells = [f"{mean:.1f} (se {se:.1f})" for mean, se in zip(regrets.mean(axis=0), spread, strict=True)]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+            print(_row(name, reaction, np.array([truth for found, truth in moves if found is reaction])))
 
 
 def _row(name: str, reaction: Reaction, truths: np.ndarray) -> str:
@@ -98,8 +91,8 @@ def _row(name: str, reaction: Reaction, truths: np.ndarray) -> str:
     return f"| {name} | {reaction} | {len(truths)} | {share:.0f} | {-mean:+.4f} | {mean / stderr:+.1f} |"
 
 
-def _moves(table: Table, test_loss: np.ndarray) -> Iterator[tuple[Response, float]]:
-    """Every move of a rung, both ways, on each seed: the response, and what the test loss fell by with other seeds."""
+def _moves(table: Table, test_loss: np.ndarray) -> Iterator[tuple[Configuration, Configuration, float]]:
+    """Every move of a rung, both ways, on each seed: before, after, and what the test loss fell by with other seeds."""
     for seed in range(table.n_seeds):
         replay = Replay(table, _order_with_first(table, seed))
         others = [other for other in range(table.n_seeds) if other != seed]
@@ -113,7 +106,7 @@ def _moves(table: Table, test_loss: np.ndarray) -> Iterator[tuple[Response, floa
                     to = (*at[:j], at[j] + step, *at[j + 1 :])
                     if to in found:
                         fall = test_loss[at][others].mean() - test_loss[to][others].mean()
-                        yield measure(base, found[to]), float(fall)
+                        yield base, found[to], float(fall)
 
 
 def _order_with_first(table: Table, seed: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tuning.strategy.configuration import Configuration
 from tuning.strategy.evidence import Noise
 from tuning.strategy.example_losses import MOST_EXAMPLES, ExampleLosses, paired_share, sampled_places
-from tuning.strategy.reaction import measure
+from tuning.strategy.reaction import measure, paired_stderr
 from tuning.strategy.records import TrialRecord
 
 RNG = np.random.default_rng(0)
@@ -33,8 +33,8 @@ def configuration(number: int, value: float, *runs: np.ndarray | None) -> Config
 
 
 def z_of(base: np.ndarray | None, other: np.ndarray | None) -> float:
-    """The reaction to a fall by 0.1, a standard error of each of the two values."""
-    return measure(configuration(0, 1.0, base), configuration(1, 0.9, other)).z
+    """A fall by 0.1, a standard error of each of the two values, in paired standard errors."""
+    return 0.1 / paired_stderr(configuration(0, 1.0, base), configuration(1, 0.9, other), Noise(), 1)
 
 
 @pytest.mark.parametrize("losses", [HARD, HARD > 1.0, 1e9 * HARD], ids=["losses", "errors", "large"])
@@ -105,15 +105,17 @@ def test_without_losses_of_both_the_decision_is_the_one_it_always_was() -> None:
     """A study that was begun by an earlier version resumes: sqrt(0.2 (0.1^2 + 0.1^2))."""
     assert 1.581 == pytest.approx(z_of(None, losses(0.1)), abs=1e-3)
     assert z_of(None, None) == z_of(losses(0.1), None) == z_of(None, losses(0.1))
+    judged = measure(configuration(0, 1.0, losses(0.1)), configuration(1, 0.9, losses(0.2)))
+    assert 1.581 == pytest.approx(judged.z, abs=1e-3)
 
 
 def test_more_seeds_take_out_the_luck_of_the_seeds_and_not_that_of_the_examples() -> None:
     """The standard error falls, but never below that of the examples, which both seeds share."""
     one, two = losses(0.3, 1), losses(0.3, 2)
     noise = Noise(variance=0.02, n_freedoms=100)
-    once = measure(configuration(0, 1.0, one), configuration(1, 0.9, two), noise)
-    thrice = measure(configuration(0, 1.0, *[one] * 3), configuration(1, 0.9, *[two] * 3), noise)
+    once = paired_stderr(configuration(0, 1.0, one), configuration(1, 0.9, two), noise, 1)
+    thrice = paired_stderr(configuration(0, 1.0, *[one] * 3), configuration(1, 0.9, *[two] * 3), noise, 3)
     share = (one - two).var() / (one.var() + two.var())
     of_examples = math.sqrt(share * 0.02)
-    assert of_examples < thrice.stderr < once.stderr
-    assert once.stderr**2 - of_examples**2 == pytest.approx(3 * (thrice.stderr**2 - of_examples**2), rel=0.01)
+    assert of_examples < thrice < once
+    assert once**2 - of_examples**2 == pytest.approx(3 * (thrice**2 - of_examples**2), rel=0.01)

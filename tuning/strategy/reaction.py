@@ -67,7 +67,7 @@ def measure(base: Configuration, challenger: Configuration, noise: Noise = _UNKN
     shared = sorted(base.losses.keys() & challenger.losses.keys())
     differences = [base.losses[seed] - challenger.losses[seed] for seed in shared] or [base.loss - challenger.loss]
     improvement = math.fsum(differences) / len(differences)
-    stderr = difference_stderr(base, challenger, noise, len(differences))
+    stderr = assumed_stderr(base, challenger, noise, len(differences))
     z = improvement / max(stderr, 1e-300)
     return Response(improvement, z, react(z), max(len(shared), 1), stderr)
 
@@ -103,19 +103,29 @@ def vertex(left: tuple[float, float], middle: tuple[float, float], right: tuple[
     return b + 0.5 * ((c - b) ** 2 * p - (b - a) ** 2 * q) / ((c - b) * p + (b - a) * q)
 
 
-def difference_stderr(base: Configuration, challenger: Configuration, noise: Noise, n_seeds: int) -> float:
-    """Standard error of the mean difference of two configurations over the seeds that both have.
+def assumed_stderr(base: Configuration, challenger: Configuration, noise: Noise, n_seeds: int) -> float:
+    """Standard error of the mean difference of two configurations over the seeds that both have: it judges the moves.
 
-    The luck of the seeds is averaged out over them, that of the validation examples is not: both add. Where the losses
-    on the examples are known for both, the latter is measured in pairs; otherwise both are assumed together.
+    The luck of seeds and examples together, assumed until repeats correct it. To judge moves by pairs of examples (see
+    `paired_stderr`) was no better on a development task (benchmarks/RESULTS.md).
     """
-    seeds = sorted(base.examples.keys() & challenger.examples.keys())
-    share = paired_share([(base.examples[seed], challenger.examples[seed]) for seed in seeds])
     if base.stderr is None or challenger.stderr is None:
         return _run_sd(_RELATIVE_NOISE * abs(base.loss), 1, noise) / math.sqrt(n_seeds)
     unpaired = math.hypot(base.stderr, challenger.stderr)
-    if share is None:
-        return _run_sd(math.sqrt(PAIRED_VARIANCE_RATIO) * unpaired, 4, noise) / math.sqrt(n_seeds)
+    return _run_sd(math.sqrt(PAIRED_VARIANCE_RATIO) * unpaired, 4, noise) / math.sqrt(n_seeds)
+
+
+def paired_stderr(base: Configuration, challenger: Configuration, noise: Noise, n_seeds: int) -> float:
+    """The same with the part of the examples measured, for a claim about two configurations: that one is not worse.
+
+    The luck of the seeds is averaged out over them, that of the validation examples is not: both add. Where the losses
+    on the examples are known for both, the latter is measured in pairs; otherwise it is `assumed_stderr`.
+    """
+    seeds = sorted(base.examples.keys() & challenger.examples.keys())
+    share = paired_share([(base.examples[seed], challenger.examples[seed]) for seed in seeds])
+    if share is None or base.stderr is None or challenger.stderr is None:
+        return assumed_stderr(base, challenger, noise, n_seeds)
+    unpaired = math.hypot(base.stderr, challenger.stderr)
     of_seeds = _run_sd(math.sqrt(_SEED_VARIANCE_RATIO) * unpaired, 4, noise) / math.sqrt(n_seeds)
     return math.hypot(of_seeds, math.sqrt(share) * unpaired)
 

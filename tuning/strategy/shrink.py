@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from search_spaces import Point, Role, SearchSpace
 from tuning.strategy.configuration import Configuration
 from tuning.strategy.racing import Race
+from tuning.strategy.reaction import paired_stderr
 from tuning.strategy.records import Outcome
 
 _Z = 1.2816  # upper end of the one-sided 90 % interval, in standard errors
@@ -67,4 +68,4 @@ def _worst(best: Configuration, smaller: Configuration, race: Race) -> float:
     if smaller.outcome is not Outcome.COMPLETE:
         return float("inf")
     response = race.measure(best, smaller)
-    return -response.improvement + _Z * response.stderr
+    return -response.improvement + _Z * paired_stderr(best, smaller, race.noise, response.n_seeds)

@@ -47,6 +47,7 @@ _ENGINES += "kt-hyperband, kt-random"
 )
 @click.option(
     "--data",
+    type=cli.path_text,
     metavar="NAME|FILE.npz|MODULE:LOAD",
     default=None,
     show_default="as in tuning.search",
@@ -59,9 +60,7 @@ _ENGINES += "kt-hyperband, kt-random"
     show_default="as in tuning.search",
     help="mlp, cnn, tabular, or a model of your own, KerasTuner hypermodels too. Example: --model my_model:build",
 )
-@click.option(
-    "--space", type=click.Path(path_type=Path), metavar="FILE.toml", default=None, help="As in tuning.search."
-)
+@click.option("--space", type=cli.path, metavar="FILE.toml", default=None, help="As in tuning.search.")
 @click.option("--role", "roles", metavar="NAME=ROLE", multiple=True, help="As in tuning.search.")
 @click.option("--task", metavar="NAME", default=None, show_default="what the labels say", help="As in tuning.search.")
 @click.option("--objective", default="val_loss", help=f"One of {', '.join(OBJECTIVES)}.")
@@ -99,7 +98,7 @@ def compare(
     from tuning.compare_engines import engines_of
     from tuning.compare_plan import ComparePlan
 
-    name = study or f"compare-{datetime.now():%Y-%m-%d-%H%M%S}"
+    name = f"compare-{datetime.now():%Y-%m-%d-%H%M%S}" if study is None else study
     settings = Settings(root=Path.cwd(), study=name, **options)
     plan = ComparePlan(settings, engines_of(samplers), Budget(trials, timeout, confirm), n_repeats)
     plan.study_settings(max(plan.engines, key=lambda engine: len(engine.name)), n_repeats - 1)  # is the name too long?

@@ -134,3 +134,11 @@ def test_diabetes(tmp_path: Path) -> None:
 
     assert (Task.REGRESSION, (10,), np.float32) == (data.task, data.input_shape, data.train.labels.dtype)
     assert (284, 70, 88) == (len(data.train), len(data.validation), data.test.n_examples)
+
+
+@pytest.mark.parametrize("task", [None, *Task])
+@pytest.mark.parametrize("labels", [np.zeros(0), np.zeros(0, int), np.zeros((0, 3), int), np.zeros((3, 0))])
+def test_no_labels_are_said_to_be_none(labels: np.ndarray, task: Task | None) -> None:
+    """Whatever they would be labels of."""
+    with pytest.raises(DataError, match=r"must be labels, but y_train has the shape \("):
+        as_labels("y_train", labels, task_of(labels, task))

@@ -26,8 +26,9 @@ def task_of(labels: Labels, wanted: Task | None) -> Task:
         wanted: The user's word, or None.
 
     Raises:
-        DataError: the labels can mean two tasks, and nobody said which.
+        DataError: there are none, or they can mean two tasks, and nobody said which.
     """
+    _check_any("y_train", labels)
     if wanted is not None:
         return wanted
     task = infer_task(labels)
@@ -60,7 +61,13 @@ def as_labels(key: str, labels: Labels, task: Task) -> Labels:
     Raises:
         DataError: the first rule that does not hold.
     """
+    _check_any(key, labels)
     return _FORMS[task](key, labels)
+
+
+def _check_any(key: str, labels: Labels) -> None:
+    if labels.size == 0:
+        raise DataError(f"there must be labels, but {key} has the shape {labels.shape}: add examples.")
 
 
 def check_train_labels(labels: Labels, task: Task) -> None:

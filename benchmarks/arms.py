@@ -12,8 +12,9 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler,
 from benchmarks.tables import Replay
 from search_spaces import Lever, Point, Role, SearchSpace
 from tuning.strategy.actions import Goal, Plan, Stop
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.records import TrialRecord
 
 
 @dataclass(frozen=True)

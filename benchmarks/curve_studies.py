@@ -39,8 +39,9 @@ from benchmarks.results import Results
 from benchmarks.tables import Replay, load
 from search_spaces import Lever, Role, SearchSpace
 from tuning.strategy.actions import Goal, Plan, Stop
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.records import TrialRecord
 
 BUDGETS = (5, 10, 20, 40)
 MAX_COST, MAX_TRIALS = 40.0, 60  # of the seconds axis; the cost in mean trainings

@@ -32,7 +32,7 @@ from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import n_counted, open_storage
 from tuning.tracking import DatasetFacts, Store, Tracker
 from tuning.trial_attrs import best_of

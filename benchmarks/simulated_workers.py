@@ -28,8 +28,9 @@ from benchmarks.samplers import tasks_of
 from benchmarks.statistics import contrast
 from benchmarks.tables import Replay, load
 from tuning.strategy.actions import Goal, Plan, Stop
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.records import Outcome, TrialRecord
 
 MANY = 4
 _SPREAD = 0.3  # of the logarithm of the seconds, where trainings are alike

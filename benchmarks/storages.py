@@ -45,7 +45,7 @@ from tuning.settings import OBJECTIVES
 from tuning.steady_storage import SteadyStorage
 from tuning.storages import open_storage
 from tuning.strategy.actions import Action, Phase, Stop, Suggest
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.tracking import DatasetFacts, Store, Tracker
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.trials import RunningTrials

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from tuning.engine.metrics import EpochMetrics
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_job import READY, EpochReport, TrialEnd, TrialJob
 
 ATTRS = {

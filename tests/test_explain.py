@@ -99,3 +99,10 @@ def test_each_lever_that_moved_alone_has_a_panel() -> None:
     assert ["dropout", "units"] == [axes.get_xlabel() for axes in panels]
     assert [2, 1] == [sum(bool(text.arrow_patch) for text in axes.texts) for axes in panels]
     assert "no lever has moved alone yet" == lever_picture([], "val_loss", "s").texts[-1].get_text()
+
+
+def test_a_study_of_somebody_elses_is_refused(study: optuna.Study, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line: its trials have no reasons to tell."""
+    study.set_user_attr(FINGERPRINT, None)
+    assert 2 == cli.run(explain, ["--study", "told"])
+    assert "The study 'told' was not run by `python -m tuning.search`: name one that was.\n" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import tuning
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import load_study
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_spaces import mlp_space
 from tuning.pruner import CatchUpPruner
 from tuning.strategy.actions import Phase
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import DECISION, EXPECTED_VALUE, VALUE_STDERR, history_of
 
 FLAT = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9]

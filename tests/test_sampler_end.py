@@ -5,11 +5,12 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import Trial
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, Trial
 
 from search_spaces import Lever, Role, Scale, SearchSpace, mlp_space
 from tuning import OverfitBackoffSampler
-from tuning.strategy.actions import Stop, Suggest
+from tuning.strategy.actions import REPEAT, Stop, Suggest
 from tuning.trial_attrs import decision_of, seed_index
 
 MLP = mlp_space()
@@ -38,6 +39,11 @@ def configurations(study: optuna.Study) -> list[tuple[Any, ...]]:
     return [(*sorted(trial.params.items()), seed_index(trial)) for trial in study.trials]
 
 
+def bowl(params: dict[str, Any]) -> float:
+    """An objective of `TINY` without noise."""
+    return 1.0 + abs(params["width"] - 2) + abs(params["noise"] - 0.5)
+
+
 def broken(params: dict[str, Any]) -> float:
     """An objective that cannot run."""
     raise OSError
@@ -61,10 +67,45 @@ def test_parallel_threads_never_try_a_configuration_twice() -> None:
     assert 12 == len(set(configurations(study)))
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+@pytest.mark.parametrize("move", ["poll", REPEAT])
+def test_what_another_worker_decided_meanwhile_is_decided_anew(
+    move: str, has_ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our decision and its publication another worker decides the same, and its trial may even have ended."""
+    storage, pauses = InMemoryStorage(), []
+    ours, theirs = (
+        optuna.create_study(
+            study_name="both", storage=storage, sampler=OverfitBackoffSampler(TINY, seed=3), load_if_exists=True
+        )
+        for _ in range(2)
+    )
+    sampler = ours.sampler
+    assert isinstance(sampler, OverfitBackoffSampler)
+    while not (isinstance(action := sampler.next_action(ours), Suggest) and action.move == move):
+        ours.tell(trial := ours.ask(TINY.distributions()), bowl(trial.params))
+    publish, others = sampler._publish, []
+
+    def publish_too_late(study: optuna.Study, trial: FrozenTrial, decision: Suggest) -> None:
+        if not others:
+            others.append(theirs.ask(TINY.distributions()))
+            if has_ended:
+                theirs.tell(others[0], bowl(others[0].params))
+        publish(study, trial, decision)
+
+    monkeypatch.setattr(sampler, "_publish", publish_too_late)
+    monkeypatch.setattr("tuning.sampler.time.sleep", pauses.append)
+    trial = ours.ask(TINY.distributions())
+    assert action.move == decision_of(theirs.trials[others[0].number])["move"]
+    mine, other = (configurations(ours)[number] for number in (trial.number, others[0].number))
+    assert mine != other
+    assert [0.02 * trial.number] == pauses
+
+
 def test_a_study_ends_by_itself_when_nothing_is_left() -> None:
     """Nine configurations, and two repeats to see that there is no noise; `next_action` says why."""
     study = study_of(TINY)
-    study.optimize(suggesting(TINY, lambda p: 1.0 + abs(p["width"] - 2) + abs(p["noise"] - 0.5)), n_trials=1000)
+    study.optimize(suggesting(TINY, bowl), n_trials=1000)
     assert len(study.trials) <= 11
     assert {"width": 2, "noise": 0.5} == study.best_params
     action = OverfitBackoffSampler(TINY).next_action(study)

@@ -21,7 +21,7 @@ from tuning.pool import Pool
 from tuning.sampler import OverfitBackoffSampler
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 from tuning.weights import WeightStore
 

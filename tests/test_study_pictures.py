@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search_spaces import mlp_space
 from tuning import study_pictures
 from tuning.strategy.actions import REPEAT, Goal, Phase
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_pictures import draw_study
 from tuning.trial_attrs import DECISION, OUTCOME
 

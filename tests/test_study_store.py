@@ -17,7 +17,7 @@ from tuning.masking import masked
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.storages import open_storage
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import close_killed, differing, load_study, n_before, n_counted, open_study, others_running
 from tuning.trial_attrs import OUTCOME_REASON, best_of, outcome_of
 from tuning.weights import WeightStore

@@ -23,7 +23,7 @@ from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.example_losses import ExampleLosses
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import n_counted
 from tuning.trial_attrs import EXAMPLE_LOSSES, EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
 from tuning.trial_job import EpochReport, TrialEnd

@@ -19,7 +19,7 @@ from search_spaces import Lever, Role, Scale, SearchSpace, Value
 from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
 from tuning.settings import Settings
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import load_study
 from tuning.trial_job import TrialEnd, TrialJob
 from tuning.trial_run import TrialRunner

@@ -20,7 +20,7 @@ from tuning.errors import SettingsError, WorkerError
 from tuning.model_choice import ModelChoice
 from tuning.pool import Pool, share_of_cores
 from tuning.settings import Settings
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import load_study
 from tuning.trial_attrs import OUTCOME_REASON, outcome_of, seed_index
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob, WorkerDied

@@ -10,11 +10,12 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace, Value
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Goal
-from tuning.strategy.evidence import Configuration, configurations_of, noise_of
-from tuning.strategy.history import Outcome
+from tuning.strategy.configuration import Configuration, configurations_of
+from tuning.strategy.evidence import noise_of
 from tuning.strategy.policy import smaller_of
 from tuning.strategy.reaction import Response, measure
 from tuning.strategy.reasons import describe_change
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import EXAMPLE_LOSSES, FIT_STATE, REASON, decision_of, history_of, outcome_of, seed_index
 
 

@@ -21,7 +21,7 @@ from tuning.compare_messages import HYPERBAND, Begun, TunerTask
 from tuning.compare_sampler import COST
 from tuning.compare_training import DIVERGED, Training
 from tuning.own_model import hypermodel_of
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_job import TrialEnd
 
 _OVER = "the budget is used up"

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from tuning.compare_sampler import cost_of, is_confirmation
 from tuning.result import write_json
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import outcome_of
 
 RECORD_FILE = "comparison.json"

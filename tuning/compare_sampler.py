@@ -18,7 +18,7 @@ from search_spaces import Params, SearchSpace
 from tuning.compare_budget import Budget, Spent, best_finalist, confirm_runs
 from tuning.sampler import OverfitBackoffSampler
 from tuning.strategy.actions import REPEAT, Action, Phase, Stop
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.strategy.shrink import Smaller
 from tuning.trial_attrs import DECISION, decision_of, is_maximized, outcome_of, seed_index
 

@@ -30,7 +30,7 @@ from tuning.engine.stopping import StopRule
 from tuning.engine.task_criterion import criterion_of
 from tuning.own_model import family_of
 from tuning.settings import Settings
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.task import Task
 from tuning.trial_attrs import TASK, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob

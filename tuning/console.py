@@ -20,7 +20,7 @@ from tuning.evaluation import AnyEvaluation
 from tuning.plain_text import table_text
 from tuning.result import ModelResult, SearchResult
 from tuning.settings import Objective
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 
 _TEXT_WIDTH = 100  # of the table, however wide the terminal

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning.errors import SettingsError, StudyError
 from tuning.settings import OBJECTIVES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
-from tuning.strategy.evidence import configurations_of
+from tuning.strategy.configuration import configurations_of
 from tuning.strategy.policy import smaller_of
 from tuning.study_model import space_of
 from tuning.study_store import SHIPPED_TRIAL, fingerprint_of

@@ -12,8 +12,9 @@ from optuna.trial import FrozenTrial
 from search_spaces import SearchSpace
 from tuning.strategy.actions import Action, Goal, Plan
 from tuning.strategy.confirmation import Leader
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.records import TrialRecord
 from tuning.strategy.replay import Replays
 from tuning.trial_attrs import record_of
 

@@ -26,7 +26,7 @@ import psutil
 
 from tuning.errors import WorkerError
 from tuning.processes import Child, ending
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_job import READY, EpochReport, Event, TrialEnd, TrialJob, WorkerDied
 
 _MAX_TRIALS = 50

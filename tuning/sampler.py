@@ -35,8 +35,9 @@ from tuning.memo import Memo
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.ceiling import Blocked, ceiling_of
 from tuning.strategy.confirmation import Leader
-from tuning.strategy.history import History, Outcome
+from tuning.strategy.history import History
 from tuning.strategy.policy import smaller_of
+from tuning.strategy.records import Outcome
 from tuning.strategy.shrink import Smaller
 from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
 

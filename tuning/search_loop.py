@@ -19,8 +19,8 @@ from tuning.errors import ModelError, StorageError, is_disk_full
 from tuning.pool import Pool, share_of_cores
 from tuning.processes import Child
 from tuning.running import Running, View
-from tuning.strategy.history import Outcome
 from tuning.strategy.policy import Stop
+from tuning.strategy.records import Outcome
 from tuning.study_store import close_killed, has_enqueued, n_counted, others_running
 from tuning.trial_attrs import best_of
 from tuning.trial_job import EpochReport, Event, TrialEnd, WorkerDied

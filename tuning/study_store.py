@@ -20,7 +20,7 @@ from tuning.pruner import CatchUpPruner
 from tuning.settings import Settings, check_study_name, known_studies, study_dir
 from tuning.steady_storage import SteadyStorage
 from tuning.storages import open_existing, open_storage
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import OUTCOME, OUTCOME_REASON, outcome_of
 from tuning.workers import BEAT, WORKER, Witness, Worker, is_gone, is_other
 

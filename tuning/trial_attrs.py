@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search_spaces import Point, SearchSpace
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.example_losses import ExampleLosses
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.history import History
+from tuning.strategy.records import Outcome, TrialRecord
 from tuning.task import Task
 
 DECISION = "overfit_backoff:decision"  # system attribute: phase, move, base, reason, seed_index, params

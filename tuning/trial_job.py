@@ -12,7 +12,7 @@ from typing import Any
 
 from search_spaces import Params
 from tuning.engine.metrics import EpochMetrics
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import shown
 from tuning.strategy.actions import Goal
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.trial_attrs import OUTCOME_REASON, VALUE_STDERR, decision_of, outcome_of
 
 _ENDED = {

@@ -29,8 +29,8 @@ from tuning.network_size import TooLarge, check_size
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitDiagnosis, diagnose
 from tuning.strategy.example_losses import ExampleLosses
-from tuning.strategy.history import Outcome
 from tuning.strategy.learning_curves import LearningCurves
+from tuning.strategy.records import Outcome
 from tuning.task import Task
 from tuning.trial_attrs import CROSSED_BORDER, EXAMPLE_LOSSES, FIT_STATE, TASK, TRAIN_SECS, VALUE_STDERR
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob

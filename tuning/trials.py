@@ -22,7 +22,7 @@ from search_spaces import SearchSpace
 from tuning.engine.metrics import EpochMetrics, value_stderr
 from tuning.pruner import CatchUpPruner
 from tuning.settings import Objective
-from tuning.strategy.history import Outcome
+from tuning.strategy.records import Outcome
 from tuning.study_store import n_before
 from tuning.trial_attrs import (
     EXPECTED_VALUE,

@@ -8,8 +8,9 @@ import pytest
 
 from search_spaces import Lever, Params, Role, Scale, SearchSpace
 from tuning.strategy.actions import Goal, Plan, Stop, Suggest
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import next_action
+from tuning.strategy.records import TrialRecord
 
 Objective = Callable[[Params], dict[str, Any]]
 """The fields of `TrialRecord` that a trial of this configuration ends with."""

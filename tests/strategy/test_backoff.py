@@ -6,11 +6,11 @@ import pytest
 
 from search_spaces import Point, Role, SearchSpace, mlp_space
 from tuning.strategy.backoff import BackOff, begin, first_sign, lever_order
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome, TrialRecord
 from tuning.strategy.moves import Proposal, next_experiment
 from tuning.strategy.reaction import Reaction
+from tuning.strategy.records import Outcome, TrialRecord
 
 NOISE = 1  # position of the lever; 0 is the width
 OVERFIT = FitState.OVERFIT_CONFIDENCE

@@ -4,9 +4,9 @@ import pytest
 
 from search_spaces import Point, SearchSpace, mlp_space
 from tuning.strategy.border import Climb, Crossing, Unreachable, cross_border
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.records import Outcome, TrialRecord
 
 SPACE = mlp_space()
 START = SPACE.start_point()

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning.strategy.catch_up import Incumbent, forecast, judge
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import TrialRecord
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.reaction import Reaction, measure
+from tuning.strategy.records import TrialRecord
 
 FLAT = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9]
 

@@ -7,10 +7,11 @@ import pytest
 from search_spaces import mlp_space
 from tuning.strategy.actions import Goal, Plan, Suggest
 from tuning.strategy.ceiling import ceiling_of
+from tuning.strategy.configuration import configurations_of
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.evidence import configurations_of
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import next_action
+from tuning.strategy.records import Outcome, TrialRecord
 
 SPACE = mlp_space()
 TOO_LARGE = [outcome for outcome in Outcome if outcome.is_too_large]

@@ -7,11 +7,13 @@ import pytest
 
 from search_spaces import Params, SearchSpace, mlp_space
 from tuning.strategy.actions import Phase, Plan, Stop
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.confirmation import confirmed_leader, contenders, missing_runs
-from tuning.strategy.evidence import Configuration, Noise
-from tuning.strategy.history import History, TrialRecord
+from tuning.strategy.evidence import Noise
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of
 from tuning.strategy.racing import Race
+from tuning.strategy.records import TrialRecord
 
 MLP = mlp_space()
 MLP_BEST = MLP.point({"units": 512, "layers": 3, "dropout": 0.4, "l2": 1e-5, "learning_rate_scale": 1.0})

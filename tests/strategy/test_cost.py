@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from search_spaces import SearchSpace
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.cost import predicted_secs
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import TrialRecord
 from tuning.strategy.local_model import propose
+from tuning.strategy.records import TrialRecord
 
 
 def timed(space: SearchSpace) -> list[Configuration]:

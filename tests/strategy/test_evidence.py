@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from tuning.strategy.evidence import Configuration, configurations_of, noise_of
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.configuration import Configuration, configurations_of
+from tuning.strategy.evidence import noise_of
+from tuning.strategy.records import Outcome, TrialRecord
 
 
 def run(number: int, x: float, value: float | None, seed_index: int = 0) -> TrialRecord:

@@ -10,8 +10,9 @@ import pytest
 from search_spaces import SearchSpace
 from tuning.strategy.actions import Goal, Plan, Suggest
 from tuning.strategy.backoff import BackOff
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.records import Outcome, TrialRecord
 from tuning.strategy.replay import Replays
 
 GOAL = Goal("loss")

@@ -3,10 +3,10 @@
 import numpy as np
 
 from search_spaces import Point, SearchSpace, mlp_space
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.local_model import propose, ranked
 from tuning.strategy.model import candidates_of, expected_improvement, fit, relevant
+from tuning.strategy.records import Outcome, TrialRecord
 
 MLP = mlp_space()
 

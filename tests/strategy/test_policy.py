@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from search_spaces import Lever, Params, Role, Scale, SearchSpace, mlp_space
 from tuning.strategy.actions import REPEAT, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.history import History
 from tuning.strategy.policy import describe_change, leader_of, next_action
+from tuning.strategy.records import Outcome, TrialRecord
 
 MLP = mlp_space()
 GOAL = Goal("val_loss")

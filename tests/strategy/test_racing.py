@@ -7,10 +7,12 @@ import pytest
 
 from search_spaces import Params, SearchSpace
 from tuning.strategy.actions import Goal, Plan
-from tuning.strategy.evidence import Configuration, Noise
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.evidence import Noise
+from tuning.strategy.history import History
 from tuning.strategy.policy import next_action
 from tuning.strategy.racing import Race
+from tuning.strategy.records import Outcome, TrialRecord
 
 KNOWN = Noise(variance=0.5, n_freedoms=10)
 

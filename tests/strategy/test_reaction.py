@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import Outcome, TrialRecord
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.reaction import Reaction, measure, react, vertex
+from tuning.strategy.records import Outcome, TrialRecord
 
 LOSSES = st.floats(-1e300, 1e300)
 BASE = Configuration((TrialRecord(0, (0.0,), value=1.0, stderr=0.1),))

@@ -8,10 +8,11 @@ import pytest
 
 from search_spaces import Lever, Params, Role, Scale, SearchSpace
 from tuning.strategy.actions import Goal, Phase, Plan
-from tuning.strategy.evidence import Configuration
-from tuning.strategy.history import History, Outcome, TrialRecord
+from tuning.strategy.configuration import Configuration
+from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, smaller_of
 from tuning.strategy.racing import Race
+from tuning.strategy.records import Outcome, TrialRecord
 from tuning.strategy.shrink import next_smaller, smallest
 
 RACE = Race()

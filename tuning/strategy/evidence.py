@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.strategy.configuration import Configuration, configurations_of
+from tuning.strategy.configuration import Configuration
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,3 @@ def _least_squares(repeated: list[Configuration], scale: Callable[[float], float
 def _means(at: NDArray[np.int64], values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """The mean of the values at each of `n` places."""
     return np.bincount(at, values, n) / np.maximum(np.bincount(at, minlength=n), 1)
-
-
-__all__ = ["Configuration", "Noise", "configurations_of", "noise_of"]

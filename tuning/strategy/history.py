@@ -102,6 +102,3 @@ def _settled(trials: Sequence[TrialRecord], known: Groups) -> Groups:
         known = Groups()
     n = max(0, (len(trials) // _N_UNSETTLED - 1) * _N_UNSETTLED)
     return known.extended(trials[len(known.trials) : n]) if n > len(known.trials) else known
-
-
-__all__ = ["History", "Outcome", "TrialRecord"]

@@ -6,8 +6,9 @@ from search_spaces import Point, SearchSpace, shown
 from tuning.strategy.actions import Goal
 from tuning.strategy.backoff import BackOff, Experiment
 from tuning.strategy.border import Crossing
-from tuning.strategy.history import History, Outcome
+from tuning.strategy.history import History
 from tuning.strategy.reaction import Reaction
+from tuning.strategy.records import Outcome
 
 
 def describe_change(space: SearchSpace, before: Point, after: Point) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Self
 
 from optuna.trial import FrozenTrial
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import TaskID, TimeElapsedColumn
 
 from search_spaces import Value
 from tuning.compare_numbers import test_of
 from tuning.compare_record import StudyRecord
+from tuning.console import new_progress, print_plainly
 from tuning.engine.metrics import EpochMetrics
 from tuning.settings import Objective
 from tuning.trial_attrs import outcome_of
@@ -32,17 +32,7 @@ class CompareView:
     def __init__(self, goal: Objective, n_studies: int, n_trials: int | None, *, quiet: bool = False) -> None:
         self._goal, self._n_trials, self._quiet = goal, n_trials, quiet
         self._console = Console(highlight=False)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[info]}"),
-            console=self._console,
-            transient=True,
-            disable=quiet,
-        )
+        self._progress = new_progress(self._console, TimeElapsedColumn(), quiet=quiet)
         self._studies: TaskID = self._progress.add_task("studies", total=n_studies, info="")
         self._trials: TaskID | None = None
 
@@ -56,7 +46,7 @@ class CompareView:
     def say(self, line: str) -> None:
         """Print one line, unless quiet."""
         if not self._quiet:
-            self._console.print(Text(line), soft_wrap=not self._console.is_terminal)
+            print_plainly(self._console, line)
 
     def begin_study(self, name: str) -> None:
         """A study begins, or goes on."""
@@ -99,7 +89,7 @@ class CompareView:
     def result(self, text: str) -> None:
         """Print the result; also when quiet."""
         self._console.print()
-        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
+        print_plainly(self._console, text)
 
     def _end_trials(self) -> None:
         if self._trials is not None:

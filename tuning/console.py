@@ -10,7 +10,7 @@ from typing import Any, Self
 from optuna.trial import FrozenTrial
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +24,18 @@ from tuning.strategy.records import Outcome
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 
 _TEXT_WIDTH = 100  # of the table, however wide the terminal
+
+
+def new_progress(console: Console, *columns: ProgressColumn, quiet: bool) -> Progress:
+    """Bars that vanish in the end, one a task, with these columns and the task's field `info`; quiet shows none."""
+    begin = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+    info = TextColumn("{task.fields[info]}")
+    return Progress(*begin, *columns, info, console=console, transient=True, disable=quiet)
+
+
+def print_plainly(console: Console, text: str) -> None:
+    """Print a text in which nothing is markup: a terminal gets its words wrapped, a log in a file keeps whole lines."""
+    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 class SearchView:
@@ -48,16 +60,7 @@ class SearchView:
     ) -> None:
         self._goal, self._max_epochs, self._quiet, self._clock = goal, max_epochs, quiet, clock
         self._console = Console(highlight=False)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[info]}"),
-            console=self._console,
-            transient=True,
-            disable=quiet,
-        )
+        self._progress = new_progress(self._console, quiet=quiet)
         self._trials: TaskID = self._progress.add_task("trials", total=n_trials, info="")
         self._bars: dict[int, TaskID] = {}  # of the running trials, by number
         self._told: int | None = None  # the trial of which the last lines told
@@ -75,8 +78,7 @@ class SearchView:
     def say(self, line: str) -> None:
         """Print one line, unless quiet."""
         if not self._quiet:
-            # A terminal gets its words wrapped, a log in a file keeps whole lines.
-            self._console.print(Text(line), soft_wrap=not self._console.is_terminal)
+            print_plainly(self._console, line)
 
     def resume(self, n_counted: int) -> None:
         """Set the bar to the trials that a resumed study has already."""
@@ -118,7 +120,7 @@ class SearchView:
     def result(self, text: str) -> None:
         """Print the result; also when quiet."""
         self._console.print()
-        self._console.print(Text(text), soft_wrap=not self._console.is_terminal)
+        print_plainly(self._console, text)
 
     def _seen(self, trial: FrozenTrial, best: FrozenTrial | None) -> str:
         outcome, attrs = outcome_of(trial), trial.user_attrs

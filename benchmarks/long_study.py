@@ -53,16 +53,17 @@ def multiply(storage: BaseStorage, name: str, runs: Runs) -> None:
             _multiply_rows(connection, first, runs)
         return
     for params, value in runs:
-        study.add_trial(
-            create_trial(
-                value=value,
-                params=params,
-                distributions=first.distributions,
-                user_attrs=first.user_attrs,
-                system_attrs=first.system_attrs,
-                intermediate_values=first.intermediate_values,
-            )
+        copied = create_trial(
+            value=value,
+            params=params,
+            distributions=first.distributions,
+            user_attrs=first.user_attrs,
+            system_attrs=first.system_attrs,
+            intermediate_values=first.intermediate_values,
         )
+        # As their copies in MLflow have it, which are looked for by when they began.
+        copied.datetime_start, copied.datetime_complete = first.datetime_start, first.datetime_complete
+        study.add_trial(copied)
 
 
 def _multiply_rows(connection: Connection, first: FrozenTrial, runs: Runs) -> None:

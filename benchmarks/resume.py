@@ -4,12 +4,13 @@
 
 A real study of one trial on scikit-learn's digits is multiplied (see `long_study`), in its storage and in MLflow's
 database, and the command itself is started on it: until it says that the next trial has begun, and until that trial's
-end has come back. Then it is killed, and started again for the next turn. The same is measured on the study of one
-trial before it is multiplied: what the command takes anyway.
+end has come back. Then it is killed, and started again for the next turn. The same is measured on a study of one trial:
+what the command takes anyway.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import statistics
@@ -73,16 +74,15 @@ def main(n_trials: int, n_turns: int, kinds: tuple[str, ...]) -> None:
     """Measure, and print the table."""
     print("| storage | trials | next trial begins (s) | range | it has ended (s) |\n|---|---|---|---|---|", flush=True)
     runs = made_up_runs(n_trials - 1)
-    for kind in kinds:
+    for kind, made_up in itertools.product(kinds, ([], runs)):
         with tempfile.TemporaryDirectory(prefix="resume-") as name, place(kind, Path(name)) as there:
             folder = Path(name)
             args = ("--trials", "1", "--quiet", *(("--storage", there.storage) if there.storage else ()))
             subprocess.run(command(*args), cwd=folder, env=environ(), check=True, stdout=subprocess.DEVNULL)
-            measure(kind, folder, there.storage, 1, n_turns)
-            storage = open_storage(there.storage, study_dir(folder, "long"))
-            multiply(storage, "long", runs)
-            multiply_mlflow(folder / "mlflow.db", n_trials - 1)
-            measure(kind, folder, there.storage, n_trials, n_turns)
+            if made_up:
+                multiply(open_storage(there.storage, study_dir(folder, "long")), "long", made_up)
+                multiply_mlflow(folder / "mlflow.db", len(made_up))
+            measure(kind, folder, there.storage, 1 + len(made_up), n_turns)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from tuning.storages import open_storage
 from tuning.strategy.actions import Action, Phase, Stop, Suggest
 from tuning.strategy.records import Outcome
 from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.trial_attrs import REASON
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.trials import RunningTrials
 from tuning.workers import WORKER, Worker
@@ -203,7 +204,7 @@ def begin_trials(url: str, folder: Path, n: int) -> None:
                 state=TrialState.RUNNING,
                 params=params,
                 distributions=_SPACE.distributions(),
-                user_attrs={WORKER: {**Worker.this().as_attr(), "host": f"machine-{number}"}},
+                user_attrs={WORKER: {**Worker.this().as_attr(), "host": f"machine-{number}"}, REASON: "made up"},
                 intermediate_values=dict.fromkeys(range(1, _N_EPOCHS // 2), 0.1),
             )
         )

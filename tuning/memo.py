@@ -22,8 +22,9 @@ from tuning.trial_attrs import record_of
 class Memo:
     """What was computed before and would be computed again; it decides nothing and can be thrown away at any time.
 
-    A finished trial is immutable, so its record is kept with it; a history, an action and a leader are functions of the
-    trials, so the last ones are kept. Copies and pickles of it are empty.
+    A trial that changes is another object (every storage of Optuna's replaces it), so its record is kept with it; a
+    history, an action and a leader are functions of the trials, so the last ones are kept. Copies and pickles of it are
+    empty.
 
     Args:
         is_timed: Whether decisions may know how long a trial took; a search without a limit of time reads no clock.
@@ -69,6 +70,5 @@ class Memo:
         record = record_of(trial, space, maximize=maximize)
         if record is not None and not self._is_timed:
             record = replace(record, secs=None)
-        if trial.state.is_finished():
-            self._records[trial._trial_id] = (trial, record)
+        self._records[trial._trial_id] = (trial, record)
         return record

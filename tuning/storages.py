@@ -15,13 +15,15 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from tuning.errors import StorageError
 from tuning.masking import masked, shown_url
 from tuning.paths import file_trouble, refusal
+from tuning.trial_cache import TrialCache
+from tuning.workers import Worker
 
 # A lock that outlived its process (kill -9) is broken after this long; writing a line takes milliseconds.
 _LOCK_GRACE_SECS = 10
@@ -49,7 +51,7 @@ def open_storage(url: str | None, study_dir: Path, *, must_exist: bool = False) 
         if url is not None and url.startswith("grpc://"):
             return _grpc(url)
         if url is not None and "://" in url:
-            return get_storage(_database(url, must_exist=must_exist))
+            return TrialCache(_database(url, must_exist=must_exist), Worker.this())
         path = study_dir / JOURNAL if url is None else Path(url).absolute()
         _check_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,8 +46,9 @@ class Target:
 
 
 def _commands() -> list[click.Command]:
-    found = [each.name for each in pkgutil.iter_modules(tuning.__path__) if each.name in _COMMANDS]
-    return [getattr(importlib.import_module(f"tuning.{name}"), name) for name in found]
+    found = [each for each in pkgutil.iter_modules(tuning.__path__) if each.name in _COMMANDS]
+    modules = [f"tuning.{each.name}{'.__main__' if each.ispkg else ''}" for each in found]
+    return [getattr(importlib.import_module(module), each.name) for module, each in zip(modules, found, strict=True)]
 
 
 _secrets = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=4, max_size=20)

@@ -18,16 +18,17 @@ from optuna.samplers import RandomSampler
 import tuning
 from search_spaces import Lever, Role, Scale, SearchSpace
 from tests import docs
-from tuning import cli, compare_engines
-from tuning.compare import compare
-from tuning.compare_budget import Budget, Spent, best_finalist, confirm_runs
-from tuning.compare_engines import KNOWN, EngineChoice, engines_of
-from tuning.compare_numbers import course, difference, mean_of
-from tuning.compare_plan import ComparePlan
-from tuning.compare_record import Moment, Scores, StudyRecord, moments_of
-from tuning.compare_sampler import COST, FINALISTS, ConfirmedSampler, is_confirmation, ranked_by_value
-from tuning.compare_table import caption, markdown, table_text
-from tuning.compare_view import CompareView
+from tuning import cli
+from tuning.compare import engines as compare_engines
+from tuning.compare.__main__ import compare
+from tuning.compare.budget import Budget, Spent, best_finalist, confirm_runs
+from tuning.compare.engines import KNOWN, EngineChoice, engines_of
+from tuning.compare.numbers import course, difference, mean_of
+from tuning.compare.plan import ComparePlan
+from tuning.compare.record import Moment, Scores, StudyRecord, moments_of
+from tuning.compare.sampler import COST, FINALISTS, ConfirmedSampler, is_confirmation, ranked_by_value
+from tuning.compare.table import caption, markdown, table_text
+from tuning.compare.view import CompareView
 from tuning.errors import SettingsError
 from tuning.model_choice import ModelChoice
 from tuning.settings import Settings
@@ -303,7 +304,7 @@ def test_the_command_compares_engines(tmp_path: Path) -> None:
 
 def known_studies(root: Path) -> list[StudyRecord]:
     """What a second run of the same command reads in the place of running anything."""
-    from tuning.compare_run import studies
+    from tuning.compare.comparison import studies
 
     engines = tuple(map(EngineChoice, ("overfit-backoff", "random", "kt-bayesian")))
     settings = Settings(root, "peers", data="no such data")

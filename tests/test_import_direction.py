@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("models", "search_spaces", "tuning")
-COMMANDS = {f"tuning.{name}" for name in ("search", "export", "explain", "predict", "sync", "compare")}
+COMMANDS = {f"tuning.{name}" for name in ("search", "export", "explain", "predict", "sync", "compare.__main__")}
 HEAVY = ("keras", "mlflow", "optuna", "sklearn", "tensorflow", "tensorflow_hub")
 
 

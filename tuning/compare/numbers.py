@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tuning.compare_record import Moment, Scores, StudyRecord
+from tuning.compare.record import Moment, Scores, StudyRecord
 
 Array = NDArray[np.float64]
 

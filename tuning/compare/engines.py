@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from search_spaces import SearchSpace
-from tuning.compare_budget import Budget
+from tuning.compare.budget import Budget
 from tuning.errors import SettingsError
 from tuning.sampler import OverfitBackoffSampler
 from tuning.strategy.actions import Plan

@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tuning.compare_numbers import by_engine, difference, mean_of, test_of
-from tuning.compare_record import StudyRecord
+from tuning.compare.numbers import by_engine, difference, mean_of, test_of
+from tuning.compare.record import StudyRecord
 from tuning.task import Task
 
 _WIDTH = 110  # of the text below the table

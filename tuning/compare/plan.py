@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuning.compare_budget import Budget
-from tuning.compare_engines import EngineChoice
+from tuning.compare.budget import Budget
+from tuning.compare.engines import EngineChoice
 from tuning.errors import SettingsError
 from tuning.settings import Settings
 

@@ -15,7 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Params, SearchSpace
-from tuning.compare_budget import Budget, Spent, best_finalist, confirm_runs
+from tuning.compare.budget import Budget, Spent, best_finalist, confirm_runs
 from tuning.sampler import OverfitBackoffSampler
 from tuning.strategy.actions import REPEAT, Action, Phase, Stop
 from tuning.strategy.records import Outcome

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from models.own_model import takes_one_hot
 from search_spaces import Params
-from tuning.compare_messages import TunerTask
+from tuning.compare.messages import TunerTask
 from tuning.data import TrainingData
 from tuning.engine.fit_program import FitProgram, TaskLoss
 from tuning.engine.metrics import EpochMetrics, epoch_metrics, value_stderr

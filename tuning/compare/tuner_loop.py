@@ -1,7 +1,7 @@
 """The study's side of a search by KerasTuner: its trials become trials of the Optuna study, and the budget ends it.
 
 Every trial is asked for, reported and told like any other, so that it is in the study, in MLflow and in the record;
-what is suggested comes from the other process (`compare_keras_tuner.py`).
+what is suggested comes from the other process (`tuner_process.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from optuna.exceptions import StorageInternalError
 
 from tuning import processes
-from tuning.compare_messages import Begun, TunerTask
-from tuning.compare_opening import ComparedStudy
-from tuning.compare_sampler import is_confirming, spent
+from tuning.compare.messages import Begun, TunerTask
+from tuning.compare.opening import ComparedStudy
+from tuning.compare.sampler import is_confirming, spent
 from tuning.errors import StorageError, WorkerError
 from tuning.pool import share_of_cores
 from tuning.processes import Child, ending
@@ -111,7 +111,7 @@ class TunerLoop:
             n_threads=share_of_cores(1),
             is_searched=is_confirming(held.study),
         )
-        return processes.start("tuning.compare_keras_tuner", "run_tuner", task, context=held.context)
+        return processes.start("tuning.compare.tuner_process", "run_tuner", task, context=held.context)
 
     def _send(self, message: Any) -> None:  # noqa: ANN401 - of the protocol
         try:

@@ -6,10 +6,10 @@ import shutil
 import time
 
 from tuning import processes
-from tuning.compare_opening import ComparedStudy
-from tuning.compare_record import Scores, StudyRecord, is_scored, moments_of, validation_of
-from tuning.compare_sampler import is_confirmation
-from tuning.compare_tuner import TunerLoop
+from tuning.compare.opening import ComparedStudy
+from tuning.compare.record import Scores, StudyRecord, is_scored, moments_of, validation_of
+from tuning.compare.sampler import is_confirmation
+from tuning.compare.tuner_loop import TunerLoop
 from tuning.errors import StorageError, StudyError
 from tuning.running import View
 from tuning.search_loop import SearchLoop
@@ -72,7 +72,7 @@ def _tested(compared: ComparedStudy, numbers: list[int]) -> dict[int, Scores]:
     test = compared.dataset.test.open()
     configurations = {number: dict(trials[number].params) for number in numbers}
     task = (compared.model, compared.dataset.for_training, test, compared.weights.folder, configurations)
-    scores: dict[int, Scores] = processes.call("tuning.compare_scores", "scored", *task).result()
+    scores: dict[int, Scores] = processes.call("tuning.compare.scores", "scored", *task).result()
     return scores
 
 

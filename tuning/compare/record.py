@@ -15,7 +15,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from tuning.compare_sampler import cost_of, is_confirmation
+from tuning.compare.sampler import cost_of, is_confirmation
 from tuning.result import write_json
 from tuning.strategy.records import Outcome
 from tuning.trial_attrs import outcome_of

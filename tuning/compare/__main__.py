@@ -94,9 +94,9 @@ def compare(
     The first one is the reference. Each study is logged to MLflow; the test set is opened once for each study, at its
     end. It ends with one table and one picture.
     """
-    from tuning.compare_budget import Budget
-    from tuning.compare_engines import engines_of
-    from tuning.compare_plan import ComparePlan
+    from tuning.compare.budget import Budget
+    from tuning.compare.engines import engines_of
+    from tuning.compare.plan import ComparePlan
 
     name = f"compare-{datetime.now():%Y-%m-%d-%H%M%S}" if study is None else study
     settings = Settings(root=Path.cwd(), study=name, **options)
@@ -106,7 +106,7 @@ def compare(
     from tuning import processes  # each import is paid only once what comes before it was in order
 
     processes.warm_up()
-    from tuning.compare_run import run_comparison
+    from tuning.compare.comparison import run_comparison
 
     run_comparison(plan)
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import TaskID, TimeElapsedColumn
 
 from search_spaces import Value
-from tuning.compare_numbers import test_of
-from tuning.compare_record import StudyRecord
+from tuning.compare.numbers import test_of
+from tuning.compare.record import StudyRecord
 from tuning.console import new_progress, print_plainly
 from tuning.engine.metrics import EpochMetrics
 from tuning.settings import Objective

@@ -1,6 +1,6 @@
 """KerasTuner's own search, through its own API, in a process of its own; then trainings that confirm.
 
-What the study's process and this one tell each other is in `compare_messages.py`.
+What the study's process and this one tell each other is in `messages.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import tensorflow as tf
 from keras_tuner.errors import FatalError
 
 from models.as_hypermodel import completed, declared
-from tuning.compare_messages import HYPERBAND, Begun, TunerTask
-from tuning.compare_sampler import COST
-from tuning.compare_training import DIVERGED, Training
+from tuning.compare.messages import HYPERBAND, Begun, TunerTask
+from tuning.compare.sampler import COST
+from tuning.compare.training import DIVERGED, Training
 from tuning.own_model import hypermodel_of
 from tuning.strategy.records import Outcome
 from tuning.trial_job import TrialEnd

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from search_spaces import Params
-from tuning.compare_record import Scores
+from tuning.compare.record import Scores
 from tuning.data import Examples, TrainingData
 from tuning.model_choice import ModelChoice
 from tuning.networks import kept_model, keras_logits

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 
 import optuna
 
-from tuning.compare_numbers import AXES, Course, by_engine, course
-from tuning.compare_opening import loaded, open_compared, study_place
-from tuning.compare_plan import ComparePlan
-from tuning.compare_record import StudyRecord
-from tuning.compare_study import run_study
-from tuning.compare_table import caption, markdown, table_text
-from tuning.compare_view import CompareView
+from tuning.compare.numbers import AXES, Course, by_engine, course
+from tuning.compare.opening import loaded, open_compared, study_place
+from tuning.compare.plan import ComparePlan
+from tuning.compare.record import StudyRecord
+from tuning.compare.study import run_study
+from tuning.compare.table import caption, markdown, table_text
+from tuning.compare.view import CompareView
 from tuning.data import Dataset
 from tuning.errors import StorageError, StudyError
 from tuning.model_choice import ModelChoice

@@ -12,9 +12,9 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace
 from tuning.callbacks import TrialCallback
-from tuning.compare_engines import OURS, EngineChoice
-from tuning.compare_plan import ComparePlan
-from tuning.compare_sampler import ConfirmedSampler, ranked_by_value
+from tuning.compare.engines import OURS, EngineChoice
+from tuning.compare.plan import ComparePlan
+from tuning.compare.sampler import ConfirmedSampler, ranked_by_value
 from tuning.data import Dataset, load_dataset
 from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.model_choice import ModelChoice

@@ -18,6 +18,7 @@ dropout, decades of L2. Moves are made on a grid in natural coordinates.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -160,13 +161,7 @@ class Lever:
 
         Rounding to whole units (2^4.5 is 23 units) would otherwise make a grid point miss its own coordinate.
         """
-        if self.scale is Scale.CHOICE or isinstance(value, str):
-            return float(self.choices.index(value))
-        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
-            return self.bottom
-        exact = self._transform(value)
-        on_grid = self.nearest(exact)
-        return on_grid if self.value(on_grid) == value else exact
+        return _coordinate(self, value)
 
     def value(self, coordinate: float) -> Value:
         """The value at a natural coordinate, to three significant digits where the scale is logarithmic."""
@@ -234,6 +229,17 @@ class Lever:
         if self.scale in (Scale.LOG10, Scale.LOG10_OR_ZERO):
             return round(math.log10(value), _DECIMALS)
         return round(float(value), _DECIMALS)
+
+
+@functools.lru_cache(maxsize=16_384)  # thousands of trials share few values
+def _coordinate(lever: Lever, value: Value) -> float:
+    if lever.scale is Scale.CHOICE or isinstance(value, str):
+        return float(lever.choices.index(value))
+    if lever.scale is Scale.LOG10_OR_ZERO and value == 0:
+        return lever.bottom
+    exact = lever._transform(value)
+    on_grid = lever.nearest(exact)
+    return on_grid if lever.value(on_grid) == value else exact
 
 
 def choice(

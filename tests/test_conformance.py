@@ -9,13 +9,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
 
 from search_spaces import Lever, Role, Scale, SearchSpace
 from tests import postgresql
 from tuning import OverfitBackoffSampler, seed_index
+from tuning.bulk_storage import BulkRDBStorage
 
 # No name of the suites': they suggest one name with many distributions, which a space of fixed levers cannot serve.
 SPACE = SearchSpace(
@@ -37,11 +38,11 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     elif request.param == "journal":
         yield JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     elif request.param == "sqlite":
-        yield RDBStorage(f"sqlite:///{folder / 'study.db'}")
+        yield BulkRDBStorage(f"sqlite:///{folder / 'study.db'}")
     elif (binaries := postgresql.binaries()) is None:
         pytest.skip("PostgreSQL is not installed (`apt-get install postgresql`), so no server can be started")
     else:
-        with postgresql.server(binaries) as url, postgresql.closing(RDBStorage(url)) as rdb:
+        with postgresql.server(binaries) as url, postgresql.closing(BulkRDBStorage(url)) as rdb:
             yield rdb
 
 

@@ -201,14 +201,15 @@ def search(study: str | None, **options: Any) -> None:  # noqa: ANN401 - each na
     name = f"search-{datetime.now():%Y-%m-%d-%H%M%S}" if study is None else study
     settings = Settings(root=Path.cwd(), study=name, **options)
     check_writable(settings.root)
-    from tuning import processes  # each import is paid only once what comes before it was in order
+    from tuning import garbage, processes  # each import is paid only once what comes before it was in order
 
     processes.warm_up()
-    from tuning.data import load_dataset
+    with garbage.held_back():
+        from tuning.data import load_dataset
 
-    told = Task(settings.task) if settings.task else None
-    dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ, task=told)
-    from tuning.study import run_search
+        told = Task(settings.task) if settings.task else None
+        dataset = load_dataset(settings.data, seed=settings.seed, environ=os.environ, task=told)
+        from tuning.study import run_search
 
     run_search(settings, dataset)
 

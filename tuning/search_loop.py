@@ -13,7 +13,7 @@ from operator import methodcaller
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from tuning import processes
+from tuning import garbage, processes
 from tuning.callbacks import TrialCallback
 from tuning.errors import ModelError, StorageError, is_disk_full
 from tuning.pool import Pool, share_of_cores
@@ -97,7 +97,8 @@ class SearchLoop:
         return self.search.study
 
     def _until_halt(self) -> str:
-        halt = self._fill()
+        with garbage.held_back():  # the first decision makes the history of all trials so far
+            halt = self._fill()
         while True:
             self._mirror()  # while the workers train
             if self._pool.running:

@@ -15,10 +15,11 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from tuning.bulk_storage import BulkRDBStorage
 from tuning.errors import StorageError
 from tuning.masking import masked, shown_url
 from tuning.paths import file_trouble, refusal
@@ -147,11 +148,11 @@ def cut_half_line(path: Path) -> None:
             file.truncate(whole)
 
 
-def _database(url: str, *, must_exist: bool) -> RDBStorage:
+def _database(url: str, *, must_exist: bool) -> BulkRDBStorage:
     """A database, whose tables are created on first use: where several processes do so at once, all but one fail."""
     for n_tries in range(_MAX_TRIES):
         try:
-            return RDBStorage(url, engine_kwargs=_engine_kwargs(url), skip_table_creation=must_exist)
+            return BulkRDBStorage(url, engine_kwargs=_engine_kwargs(url), skip_table_creation=must_exist)
         except (ProgrammingError, IntegrityError, OperationalError) as error:
             is_race = any(word in str(error.orig).lower() for word in ("exist", "duplicate", "unique", "locked"))
             if not is_race or n_tries == _MAX_TRIES - 1:

@@ -13,6 +13,7 @@ from multiprocessing.context import BaseContext
 import optuna
 from optuna.exceptions import StorageInternalError
 
+from tuning import garbage
 from tuning.console import SearchView
 from tuning.data import Dataset
 from tuning.errors import StorageError, is_disk_full
@@ -44,7 +45,8 @@ def run_search(
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = open_search(settings, dataset, context, model)
+    with garbage.held_back():
+        search = open_search(settings, dataset, context, model)
     try:
         with SearchView(settings.goal, settings.n_trials, settings.max_epochs, quiet=settings.quiet) as view:
             _say_facts(search, view)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.export_formats import ALL_FORMATS, TFLITE_8BIT, Format
+from tuning.export.formats import ALL_FORMATS, TFLITE_8BIT, Format
 
 CARD = "MODEL_CARD.md"
 _IMPORTED = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"

@@ -11,11 +11,11 @@ from mlflow.tracking import MlflowClient
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from tuning.mirror import PLACE, Place, open_mirror
 from tuning.settings import Settings
 from tuning.storages import open_storage
 from tuning.strategy.records import Outcome
 from tuning.study_store import close_killed
+from tuning.tracking.mirror import PLACE, Place, open_mirror
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of, seed_index
 from tuning.workers import Worker
 

@@ -27,7 +27,7 @@ from tuning.own_image import as_mnist, find_images, read_grey
 from tuning.settings import study_dir
 from tuning.storages import open_existing, open_storage
 from tuning.study_store import DATA_ARGUMENT, FINGERPRINT
-from tuning.tracking_store import Store, check
+from tuning.tracking.store import Store, check
 
 _MAX_SECS = 10
 

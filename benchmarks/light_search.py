@@ -15,13 +15,13 @@ from search_spaces import mlp_space
 from tuning import processes, search_loop
 from tuning.console import SearchView
 from tuning.data import load_dataset
-from tuning.mirror import Mirror
 from tuning.model_choice import ModelChoice
 from tuning.opening import Search
 from tuning.pool import Pool
 from tuning.sampler import OverfitBackoffSampler
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
+from tuning.tracking.mirror import Mirror
 from tuning.weights import WeightStore
 
 FORK = multiprocessing.get_context("fork")

@@ -27,14 +27,14 @@ import psutil
 from search_spaces import SearchSpace, mlp_space
 from tuning import processes
 from tuning.engine.metrics import EpochMetrics
-from tuning.mirror import Mirror
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.records import Outcome
 from tuning.study_store import n_counted, open_storage
-from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.tracking.mirror import Mirror
+from tuning.tracking.tracker import DatasetFacts, Store, Tracker
 from tuning.trial_attrs import best_of
 from tuning.trial_job import EpochReport, TrialEnd
 from tuning.trials import RunningTrials
@@ -137,7 +137,7 @@ def export_secs(folder: Path) -> float:
     import numpy as np
 
     from models.mlp import InputFormat, build_mlp
-    from tuning.exporting import export_model
+    from tuning.export.writing import export_model
 
     params = {"units": 512, "layers": 2, "dropout": 0.3, "l2": 1e-4}
     model = build_mlp(params, InputFormat((28, 28), "uint8", 0.0, 1 / 255), n_classes=10, seed=0)

@@ -39,14 +39,14 @@ from benchmarks.surroundings import MlflowServer, database, place
 from search_spaces import mlp_space
 from tests import light_worker, postgresql
 from tests.mlflow_server import free_port
-from tuning.mirror import Mirror
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import OBJECTIVES
 from tuning.steady_storage import SteadyStorage
 from tuning.storages import open_storage
 from tuning.strategy.actions import Action, Phase, Stop, Suggest
 from tuning.strategy.records import Outcome
-from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.tracking.mirror import Mirror
+from tuning.tracking.tracker import DatasetFacts, Store, Tracker
 from tuning.trial_attrs import REASON
 from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.trials import RunningTrials

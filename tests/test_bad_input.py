@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tuning import cli
-from tuning.export import export
+from tuning.export.__main__ import export
 from tuning.search import search
 
 Arrays = dict[str, Any]

@@ -21,10 +21,10 @@ from benchmarks.card_snippets import NoPackages, run_alone, run_snippet, snippet
 from tests.made_study import MadeTrial, make_study, train_weights
 from tuning import cli
 from tuning.data import Dataset, load_dataset
-from tuning.export import export
-from tuning.export_formats import ALL_FORMATS, KERAS, ONNX, TFLITE, Format
+from tuning.export.__main__ import export
+from tuning.export.formats import ALL_FORMATS, KERAS, ONNX, TFLITE, Format
+from tuning.export.runtimes import load_file
 from tuning.likeness import FILE_NAME
-from tuning.runtimes import load_file
 from tuning.settings import study_dir
 from tuning.study_store import open_storage
 
@@ -148,7 +148,7 @@ def test_the_smallest_and_logits(here: Path, data: Dataset, tmp_path: Path, caps
     """Trial 1 is smaller and not worse; its raw logits come out, and predict makes probabilities of them."""
     from scipy.special import softmax
 
-    from tuning.exported_model import ExportedModel
+    from tuning.export.exported_model import ExportedModel
 
     text, result = exported(["--study", "made", "--smallest", "--logits", "--format", "keras"], tmp_path / "a", capsys)
     assert "Exported trial 1 of made" in text
@@ -190,7 +190,7 @@ def test_a_full_disk_or_a_kill_leaves_no_half_export(here: Path, capsys: pytest.
     assert 2 == cli.run(export, ["--study", "made", "--format", "keras"])
     assert "exists: replace it with --force" in capsys.readouterr().err
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
-    run = "import sys; from tuning.export import export; from tuning import cli; sys.exit(cli.run(export))"
+    run = "import sys; from tuning.export.__main__ import export; from tuning import cli; sys.exit(cli.run(export))"
     done = started(limited + run, here).communicate()[1]
     assert 1 == done.count("\n"), done
     assert "cannot be written" in done

@@ -23,14 +23,14 @@ from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.data.split import examples_digest
 from tuning.evaluation.outcomes import PerExample
-from tuning.export import export
-from tuning.export_formats import TFLITE
-from tuning.mirror import PLACE, Place, open_mirror
-from tuning.model_card import MODEL_CARD
+from tuning.export.__main__ import export
+from tuning.export.formats import TFLITE
+from tuning.export.model_card import MODEL_CARD
+from tuning.export.runtimes import load_file
 from tuning.result import BASELINE, MODELS
-from tuning.runtimes import load_file
 from tuning.settings import OBJECTIVES, study_dir
 from tuning.study_store import N_TEST_OPENINGS, load_study
+from tuning.tracking.mirror import PLACE, Place, open_mirror
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's, and those of what it imports
 

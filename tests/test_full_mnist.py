@@ -12,7 +12,7 @@ from tests.made_study import MadeTrial, make_study, train_weights
 from tuning import cli
 from tuning.data import load_dataset
 from tuning.engine.training import Engine
-from tuning.export import export
+from tuning.export.__main__ import export
 from tuning.finalists import baseline_finalist, hand_made_finalist
 from tuning.finals import compare
 

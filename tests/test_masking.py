@@ -22,8 +22,8 @@ from tuning.explain import explain
 from tuning.masking import masked, one_line, shown_url
 from tuning.steady_storage import SteadyStorage
 from tuning.storages import open_storage
-from tuning.tracking import DatasetFacts, Tracker
-from tuning.tracking_store import Store, check
+from tuning.tracking.store import Store, check
+from tuning.tracking.tracker import DatasetFacts, Tracker
 from tuning.workers import Worker
 
 SECRET = "s3cr3t/@#?: %n"  # holds all that separates the parts of a URL

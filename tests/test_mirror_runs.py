@@ -7,8 +7,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_spaces import mlp_space
-from tuning.mirror_runs import trial_run
 from tuning.settings import OBJECTIVES
+from tuning.tracking.mirror_runs import trial_run
 from tuning.trial_attrs import DECISION, OUTCOME, OUTCOME_REASON, TRAIN_SECS, VALUE_STDERR, record_of
 
 SPACE, GOAL = mlp_space(), OBJECTIVES["val_loss"]

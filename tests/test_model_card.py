@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tuning.export_formats import ALL_FORMATS
-from tuning.model_card import CardFacts, model_card
+from tuning.export.formats import ALL_FORMATS
+from tuning.export.model_card import CardFacts, model_card
 
 DATA = {
     "name": "mnist5k",

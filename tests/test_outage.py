@@ -20,11 +20,11 @@ import tuning
 from tests.mlflow_server import free_port, kill, mlflow_server
 from tuning import cli
 from tuning.errors import StorageError
-from tuning.mirror import Mirror
 from tuning.settings import OBJECTIVES
 from tuning.sync import sync
-from tuning.tracking import DatasetFacts, Store, Tracker
-from tuning.tracking import Run as TrackedRun
+from tuning.tracking.mirror import Mirror
+from tuning.tracking.tracker import DatasetFacts, Store, Tracker
+from tuning.tracking.tracker import Run as TrackedRun
 
 PROJECT = Path(tuning.__file__).parents[1]
 N_TRIALS = 5
@@ -74,7 +74,7 @@ def test_a_server_that_is_away_is_asked_seldom_and_gets_everything_when_it_is_ba
 
 def test_a_long_study_is_not_looked_through_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known to be there is not read on resuming; what is missing after that is sent, whatever the clock."""
-    monkeypatch.setattr("tuning.mirror._SETTLE_EVERY", 2)
+    monkeypatch.setattr("tuning.tracking.mirror._SETTLE_EVERY", 2)
     study = optuna.create_study()
     store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlruns", "x")
     facts = DatasetFacts("digits", "0" * 64, "scikit-learn", n_train=1, n_val=1, n_test=1)

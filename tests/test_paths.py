@@ -18,7 +18,7 @@ from tuning import cli
 from tuning.data.npz import read_npz
 from tuning.errors import DataError, SearchError, SettingsError, StorageError
 from tuning.explain import explain
-from tuning.export import export
+from tuning.export.__main__ import export
 from tuning.model_choice import space_of_file
 from tuning.own_image import find_images, read_grey
 from tuning.paths import file_trouble, refusal

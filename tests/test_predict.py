@@ -18,7 +18,7 @@ from tuning.classifier_view import ClassifierView
 from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
 from tuning.evaluation.calibration import fit_temperature
-from tuning.exporting import export_model
+from tuning.export.writing import export_model
 from tuning.finalists import hand_made_finalist
 from tuning.likeness import FILE_NAME, likeness_of
 from tuning.masking import one_line

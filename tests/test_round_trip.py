@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tuning.errors import ExportError
-from tuning.export_formats import ONNX, TFLITE, TFLITE_8BIT
-from tuning.round_trip import check, differences
+from tuning.export.formats import ONNX, TFLITE, TFLITE_8BIT
+from tuning.export.round_trip import check, differences
 
 LABELS = np.arange(2000) % 4
 SCORED = np.eye(4)[LABELS] * 0.7 + 0.075

@@ -18,9 +18,9 @@ import mlflow.entities
 from mlflow.tracking import MlflowClient
 
 from tuning.errors import StorageError
-from tuning.tracking import KEY_TAG, DatasetFacts, Run, Store, StudyEnd, Tracker
-from tuning.tracking_events import PARTS
-from tuning.tracking_views import CHARTS, TABLE, shared_view_key
+from tuning.tracking.events import PARTS
+from tuning.tracking.tracker import KEY_TAG, DatasetFacts, Run, Store, StudyEnd, Tracker
+from tuning.tracking.views import CHARTS, TABLE, shared_view_key
 
 # MLflow 3.17 still uses a loader that SQLAlchemy 2.1 is about to remove.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")

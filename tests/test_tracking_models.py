@@ -11,7 +11,7 @@ from mlflow.types import Schema, TensorSpec
 from tests.mlflow_server import free_port, mlflow_server
 from tests.test_tracking import FACTS, a_run, opened, sqlite_store
 from tuning.evaluation.outcomes import PerExample
-from tuning.tracking import Run, Store, StudyEnd
+from tuning.tracking.tracker import Run, Store, StudyEnd
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 

@@ -16,8 +16,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # MLflow looks at it when it is
 
 import tuning
 from tuning.errors import SettingsError, StorageError
-from tuning.tracking import DatasetFacts, Store, Tracker
-from tuning.tracking_store import prepared
+from tuning.tracking.store import prepared
+from tuning.tracking.tracker import DatasetFacts, Store, Tracker
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_four_processes_may_create_the_database_at_once(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from tuning.tracking import DatasetFacts, Store, Tracker
+from tuning.tracking.tracker import DatasetFacts, Store, Tracker
 root = Path(sys.argv[1])
 store = Store(f"sqlite:///{root / 'mlflow.db'}", root / "mlruns", "overfit-backoff")
 facts = DatasetFacts("digits", "0" * 64, "scikit-learn", 1, 1, 1)

@@ -16,7 +16,6 @@ from search_spaces import mlp_space
 from tuning.data import Dataset, load_dataset
 from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel
-from tuning.mirror_runs import trial_run
 from tuning.network_size import TooLarge
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
@@ -25,6 +24,7 @@ from tuning.strategy.diagnosis import FitState
 from tuning.strategy.example_losses import ExampleLosses
 from tuning.strategy.records import Outcome
 from tuning.study_store import n_counted
+from tuning.tracking.mirror_runs import trial_run
 from tuning.trial_attrs import EXAMPLE_LOSSES, EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
 from tuning.trial_job import EpochReport, TrialEnd
 from tuning.trial_run import Pruned, TrialRunner

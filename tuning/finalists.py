@@ -23,7 +23,7 @@ from tuning.engine.training import Engine, TrainingPlan
 from tuning.networks import KeptModel, Logits, keras_logits
 from tuning.result import BASELINE, HAND_MADE, TUNED
 from tuning.task import Task
-from tuning.tracking_files import Graph, keras_graph, scaled_graph
+from tuning.tracking.files import Graph, keras_graph, scaled_graph
 from tuning.trial_run import TrialRunner, input_format
 from tuning.units import in_target_units
 

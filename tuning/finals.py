@@ -27,8 +27,8 @@ from tuning.evaluation import (
     measure_latency,
 )
 from tuning.evaluation.outcomes import outcomes_of
-from tuning.export_target import TEMPERATURE
-from tuning.exporting import export_model
+from tuning.export.target import TEMPERATURE
+from tuning.export.writing import export_model
 from tuning.finalist_fit import fit_metrics
 from tuning.finalists import Finalist, baseline_finalist, hand_made_finalist, start_finalist, tuned_finalist
 from tuning.likeness import Likeness, likeness_of
@@ -43,7 +43,7 @@ from tuning.result import MODELS, Comparison, ModelResult
 from tuning.scoring import scoring_for
 from tuning.settings import PICTURES, Settings
 from tuning.task import Task
-from tuning.tracking_files import save_models
+from tuning.tracking.files import save_models
 from tuning.trial_run import TrialRunner
 from tuning.weights import WeightStore
 

@@ -18,10 +18,9 @@ from tuning.console import result_text
 from tuning.dashboard_notes import save_study_note
 from tuning.data import Examples
 from tuning.errors import StorageError
-from tuning.export_formats import DEFAULT_FORMATS
-from tuning.export_target import MARK, Exported
-from tuning.mirror import read_end, shown_links, study_end, write_end
-from tuning.model_card import MODEL_CARD, CardFacts, model_card
+from tuning.export.formats import DEFAULT_FORMATS
+from tuning.export.model_card import MODEL_CARD, CardFacts, model_card
+from tuning.export.target import MARK, Exported
 from tuning.opening import Search, notes
 from tuning.repeats import seed_spread
 from tuning.result import RESULT_FILE, Comparison, SearchResult, data_facts, write_json
@@ -30,6 +29,7 @@ from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.study_note import study_note
 from tuning.study_pictures import draw_study
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL, n_counted
+from tuning.tracking.mirror import read_end, shown_links, study_end, write_end
 
 TEXT_FILE = "result.txt"  # the same as it was printed
 ARGUMENT_FILE = "argument.txt"

@@ -14,8 +14,7 @@ from tuning.baseline import BaselineFacts
 from tuning.callbacks import TrialCallback
 from tuning.dashboard_notes import NoteCallback
 from tuning.data import Dataset
-from tuning.export_target import check_target
-from tuning.mirror import PLACE, Mirror, Place, open_mirror
+from tuning.export.target import check_target
 from tuning.model_choice import ModelChoice, choose_model, roles_of
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings, check_objective
@@ -29,8 +28,9 @@ from tuning.study_store import (
     is_others,
     open_study,
 )
-from tuning.tracking_events import DatasetFacts
-from tuning.tracking_store import check as check_store
+from tuning.tracking.events import DatasetFacts
+from tuning.tracking.mirror import PLACE, Mirror, Place, open_mirror
+from tuning.tracking.store import check as check_store
 from tuning.weights import WeightStore
 from tuning.workers import WORKER, Worker, is_gone
 

@@ -77,7 +77,7 @@ def predict(
     images, or of a folder, a table is printed, and whether all of them together look like the training data.
     """
     from tuning.baseline import check_trust
-    from tuning.exported_model import ExportedModel, find_export
+    from tuning.export.exported_model import ExportedModel, find_export
     from tuning.own_image import POLARITIES, SIDE, find_images, read_own
 
     if polarity not in POLARITIES:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from tuning.exported_model import ExportedModel
+from tuning.export.exported_model import ExportedModel
 from tuning.own_image import Grey, OwnImage
 from tuning.pictures.confidence_picture import prediction_picture
 from tuning.pictures.style import percent, save

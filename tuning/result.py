@@ -22,7 +22,7 @@ from tuning.evaluation import (
     PairedTest,
     PartsReport,
 )
-from tuning.export_target import Exported
+from tuning.export.target import Exported
 from tuning.repeats import SeedSpread
 
 BASELINE, HAND_MADE, TUNED = "baseline", "hand_made", "tuned"

@@ -13,11 +13,11 @@ from search_spaces import SearchSpace, Value
 from tuning.callbacks import TrialCallback
 from tuning.data import Dataset
 from tuning.engine.metrics import EpochMetrics
-from tuning.mirror import Mirror
 from tuning.model_choice import ModelChoice
 from tuning.settings import Settings
 from tuning.strategy.actions import Action
 from tuning.strategy.shrink import Smaller
+from tuning.tracking.mirror import Mirror
 from tuning.weights import WeightStore
 
 

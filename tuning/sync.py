@@ -30,10 +30,10 @@ from tuning.errors import SettingsError, StudyError
 )
 def sync(study: str, storage: str | None, tracking_uri: str | None, experiment: str | None) -> None:
     """Bring MLflow up to date with a study: its trials, its compared models and its result; nothing is sent twice."""
-    from tuning.mirror import PLACE, Place, open_mirror, read_end, shown_links
     from tuning.settings import OBJECTIVES, study_dir
     from tuning.study_store import close_killed, load_study, n_counted, others_running
-    from tuning.tracking_store import check
+    from tuning.tracking.mirror import PLACE, Place, open_mirror, read_end, shown_links
+    from tuning.tracking.store import check
     from tuning.workers import Worker
 
     root, here = Path.cwd(), Worker.this()

@@ -27,8 +27,8 @@ from tuning.result import write_json
 from tuning.settings import check_objective
 from tuning.storages import open_storage
 from tuning.study_store import differing
-from tuning.tracking_events import DatasetFacts, StudyEnd
-from tuning.tracking_store import check as check_store
+from tuning.tracking.events import DatasetFacts, StudyEnd
+from tuning.tracking.store import check as check_store
 
 PLAN_FILE, TABLE_FILE, PICTURE_FILE = "plan.json", "table.md", "comparison.png"
 
@@ -144,7 +144,7 @@ def _shown(plan: ComparePlan) -> str:
 
 def _mirrored(plan: ComparePlan, dataset: Dataset, model: ModelChoice, note: str) -> str:
     """A run of the comparison itself beside those of its studies, with table and picture; returns where, or why not."""
-    from tuning.tracking import Tracker
+    from tuning.tracking.tracker import Tracker
 
     place = study_place(plan, plan.engines[0], 0, dataset, model.space)
     try:

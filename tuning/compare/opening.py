@@ -16,7 +16,6 @@ from tuning.compare.engines import OURS, EngineChoice
 from tuning.compare.plan import ComparePlan
 from tuning.compare.sampler import ConfirmedSampler, ranked_by_value
 from tuning.data import Dataset, load_dataset
-from tuning.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.model_choice import ModelChoice
 from tuning.opening import fingerprint_of, place_of
 from tuning.settings import Settings
@@ -24,6 +23,7 @@ from tuning.strategy.policy import leader_of
 from tuning.study_model import keep_model
 from tuning.study_store import DATA_ARGUMENT, close_killed, data_argument, open_study
 from tuning.task import Task
+from tuning.tracking.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.trial_attrs import history_of
 from tuning.weights import WeightStore
 from tuning.workers import Worker

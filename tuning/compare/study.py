@@ -14,7 +14,7 @@ from tuning.errors import StorageError, StudyError
 from tuning.running import View
 from tuning.search_loop import SearchLoop
 from tuning.study_store import N_TEST_OPENINGS, SHIPPED_TRIAL
-from tuning.tracking_events import StudyEnd
+from tuning.tracking.events import StudyEnd
 from tuning.trial_attrs import OUTCOME_REASON
 
 

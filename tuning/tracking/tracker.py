@@ -1,7 +1,7 @@
 """Mirrors a study in MLflow: one parent run for the study, one child run for each trial and each model beside it.
 
 MLflow is written and asked nothing but what it has already: Optuna's trials decide, and whatever is missing here
-can be written again from them, because every child has a stable key and is written once. Only `tracking*.py` import
+can be written again from them, because every child has a stable key and is written once. Only the files here import
 MLflow, which takes two seconds: import them where a study begins.
 
     tracker = Tracker(store, study="quiet-otter")
@@ -25,10 +25,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from tuning import tracking_entities as entities
-from tuning import tracking_models as models
-from tuning.tracking_events import PARTS, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
-from tuning.tracking_reading import (
+from tuning.tracking import entities, models
+from tuning.tracking.events import PARTS, DatasetFacts, ParamValue, Run, StudyEnd, origin_tags
+from tuning.tracking.reading import (
     KEY_TAG,
     PARENT_TAG,
     children,
@@ -37,8 +36,8 @@ from tuning.tracking_reading import (
     search,
     whole_and_half,
 )
-from tuning.tracking_store import Store, prepared
-from tuning.tracking_views import Links, how_to_load, shared_views
+from tuning.tracking.store import Store, prepared
+from tuning.tracking.views import Links, how_to_load, shared_views
 
 __all__ = ["KEY_TAG", "DatasetFacts", "Run", "Store", "StudyEnd", "Tracker"]
 

@@ -18,20 +18,20 @@ from tuning.argument import Step
 from tuning.data import Dataset, Examples
 from tuning.errors import ExportError, SettingsError
 from tuning.evaluation.serving import served, temperature_of
-from tuning.export_formats import Format
-from tuning.export_reading import Reading
-from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES, written_aside
-from tuning.exporting import serving_model, write_files
-from tuning.final_fit import FinalFit, final_fit
+from tuning.export.final_fit import FinalFit, final_fit
+from tuning.export.formats import Format
+from tuning.export.model_card import MODEL_CARD, CardFacts, model_card
+from tuning.export.read_back import read_back
+from tuning.export.reading import Reading
+from tuning.export.round_trip import Decide, RoundTrip, check, decision_of, differences, score
+from tuning.export.target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES, written_aside
+from tuning.export.writing import serving_model, write_files
 from tuning.likeness import Likeness, likeness_of
-from tuning.model_card import MODEL_CARD, CardFacts, model_card
 from tuning.model_choice import ModelChoice
 from tuning.networks import Logits, kept_model, keras_logits
 from tuning.own_model import family_of, imported_source
 from tuning.pool import share_of_cores
-from tuning.read_back import read_back
 from tuning.result import RESULT_FILE, data_facts, write_json
-from tuning.round_trip import Decide, RoundTrip, check, decision_of, differences, score
 from tuning.study_model import model_of
 from tuning.study_store import FINGERPRINT, has_other_source
 from tuning.task import Task

@@ -15,9 +15,9 @@ from search_spaces import shown
 from tuning.argument import Step, lineage
 from tuning.evaluation import AnyEvaluation
 from tuning.evaluation.by_task import read_evaluation
-from tuning.export_formats import ALL_FORMATS
-from tuning.export_target import OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
-from tuning.loading_snippets import snippet
+from tuning.export.formats import ALL_FORMATS
+from tuning.export.snippets import snippet
+from tuning.export.target import OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
 from tuning.task import Task
 from tuning.trial_attrs import decision_of
 

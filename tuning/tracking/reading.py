@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tuning.tracking_events import STATUSES
-from tuning.tracking_store import Store
+from tuning.tracking.events import STATUSES
+from tuning.tracking.store import Store
 
 KEY_TAG = "overfit_backoff.key"
 PARENT_TAG = "mlflow.parentRunId"

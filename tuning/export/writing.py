@@ -18,8 +18,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tuning.errors import ExportError
-from tuning.export_formats import DEFAULT_FORMATS, KERAS, ONNX, SAVED_MODEL, Format
-from tuning.export_target import (
+from tuning.export.formats import DEFAULT_FORMATS, KERAS, ONNX, SAVED_MODEL, Format
+from tuning.export.round_trip import check, decision_of, differences
+from tuning.export.runtimes import load_file
+from tuning.export.target import (
     MARK,
     OUTPUTS,
     PROBABILITIES,
@@ -32,8 +34,6 @@ from tuning.export_target import (
 )
 from tuning.likeness import Likeness
 from tuning.result import write_json
-from tuning.round_trip import check, decision_of, differences
-from tuning.runtimes import load_file
 from tuning.task import Task
 
 

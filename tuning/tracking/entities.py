@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from tuning.tracking_events import DatasetFacts, ParamValue, Run
+from tuning.tracking.events import DatasetFacts, ParamValue, Run
 
 # MLflow refuses longer dataset digests; the whole one is the parameter `data_sha256`.
 _MAX_DIGEST_CHARS = 36

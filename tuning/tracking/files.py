@@ -2,7 +2,7 @@
 
 Each is one traced function saved by `tf.saved_model.save`, which answers in milliseconds; MLflow's Keras format goes
 through `model.predict` and takes a hundred times as long for a single image. Whoever holds the study sends the files to
-MLflow later (`tracking_models.py`), and again after an outage, without TensorFlow. They also load from the disk:
+MLflow later (`models.py`), and again after an outage, without TensorFlow. They also load from the disk:
 
     mlflow.pyfunc.load_model("mlruns/studies/my-digits/models/tuned").predict(images)
 """

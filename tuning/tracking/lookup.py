@@ -10,8 +10,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.errors import SettingsError, StorageError
-from tuning.tracking import KEY_TAG, STORE_ERRORS
-from tuning.tracking_store import Store, check
+from tuning.tracking.store import Store, check
+from tuning.tracking.tracker import KEY_TAG, STORE_ERRORS
 
 _N_LISTED = 10
 

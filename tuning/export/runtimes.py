@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuning.export_formats import KERAS, ONNX, SAVED_MODEL, TFLITE, TFLITE_8BIT, Format
+from tuning.export.formats import KERAS, ONNX, SAVED_MODEL, TFLITE, TFLITE_8BIT, Format
 
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
 

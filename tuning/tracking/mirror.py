@@ -20,12 +20,12 @@ from optuna.trial import FrozenTrial
 from search_spaces import shown
 from tuning.errors import StorageError
 from tuning.masking import shown_url
-from tuning.mirror_runs import model_run, model_summary, ms_of, trial_key, trial_run
 from tuning.previews import write_previews
 from tuning.result import SearchResult, write_json
 from tuning.settings import PICTURES, Objective
-from tuning.tracking import DatasetFacts, Store, StudyEnd, Tracker
-from tuning.tracking_views import Links
+from tuning.tracking.mirror_runs import model_run, model_summary, ms_of, trial_key, trial_run
+from tuning.tracking.tracker import DatasetFacts, Store, StudyEnd, Tracker
+from tuning.tracking.views import Links
 from tuning.trial_attrs import decision_of
 
 END_FILE = "mlflow.json"  # in the folder of a study: what MLflow is told at its end

@@ -1,6 +1,6 @@
 """Logged models of MLflow 3: files on disk become an entity that its run, its metrics and the registry point to.
 
-The files were written before, in MLflow's format and by a process that has TensorFlow (`tracking_files.py`), so that
+The files were written before, in MLflow's format and by a process that has TensorFlow (`files.py`), so that
 they can be sent, and sent again after an outage, by one that has not.
 """
 
@@ -19,9 +19,9 @@ from mlflow.tracking import MlflowClient
 
 from tuning.champion import CHAMPION, Champion, Verdict, verdict
 from tuning.evaluation.outcomes import OUTCOMES_FILE, PerExample
-from tuning.tracking_entities import text
-from tuning.tracking_events import DatasetFacts, Run
-from tuning.tracking_store import Store
+from tuning.tracking.entities import text
+from tuning.tracking.events import DatasetFacts, Run
+from tuning.tracking.store import Store
 
 _MAX_DESCRIPTION_CHARS = 5000  # the column of MLflow's database
 

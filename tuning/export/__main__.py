@@ -13,8 +13,8 @@ import click
 from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.errors import SettingsError, StudyError
-from tuning.export_formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages, formats_of
-from tuning.export_options import DEFAULT_SEEDS, MAX_SEEDS, check_order
+from tuning.export.formats import DEFAULT_FORMATS, FORMAT_NAMES, check_packages, formats_of
+from tuning.export.options import DEFAULT_SEEDS, MAX_SEEDS, check_order
 from tuning.task import Task
 
 
@@ -111,14 +111,14 @@ def export(
     if (trial is not None) + smallest + (run is not None) > 1:
         raise SettingsError("`--trial`, `--smallest` and `--run` each name a trial: give one of them.")
     if run is not None:
-        from tuning.tracking_lookup import find_trial  # MLflow takes seconds to import
+        from tuning.tracking.lookup import find_trial  # MLflow takes seconds to import
 
         study, trial = find_trial(root, tracking_uri, run, study)
     if study is None:
         raise SettingsError("`--study` must name a study, or `--run` an MLflow run of one.")
 
-    from tuning.export_choice import chosen_trial  # Optuna: only after the options were parsed
-    from tuning.export_target import check_target
+    from tuning.export.choice import chosen_trial  # Optuna: only after the options were parsed
+    from tuning.export.target import check_target
     from tuning.settings import study_dir
     from tuning.study_store import DATA_ARGUMENT, SHIPPED_TRIAL, fingerprint_of, load_study
 
@@ -132,8 +132,8 @@ def export(
     dataset = _dataset(data or found.user_attrs[DATA_ARGUMENT], fingerprint, study)
 
     cli.import_tensorflow()
-    from tuning.export_run import Order, run_export
-    from tuning.export_study import Chosen, Wanted
+    from tuning.export.run import Order, run_export
+    from tuning.export.study import Chosen, Wanted
 
     order = Order(Wanted(formats, logits), n_seeds, register_as, tracking_uri)
     run_export(Chosen(found, chosen, dataset, study_dir(root, study)), target, order, root, click.echo)

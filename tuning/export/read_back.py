@@ -1,7 +1,7 @@
 """Read an exported file back, in a process that has nothing but its runtime: its outputs and its latency.
 
-`read_back` starts the process; `python -m tuning.read_back` is that process. It imports numpy and the file's runtime;
-the model's own code does not exist there, so a file that needs it fails.
+`read_back` starts the process; `python -m tuning.export.read_back` is that process. It imports numpy and the file's
+runtime; the model's own code does not exist there, so a file that needs it fails.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from tuning.errors import ExportError
 from tuning.evaluation import Latency, measure_latency
-from tuning.export_formats import ALL_FORMATS, Format
-from tuning.runtimes import load_file, runtime_version
+from tuning.export.formats import ALL_FORMATS, Format
+from tuning.export.runtimes import load_file, runtime_version
 
 _BATCH = 1_000
 _TIMEOUT_SECS = 300.0
@@ -52,7 +52,7 @@ def read_back(format: Format, path: Path, inputs: NDArray[Any], n_threads: int) 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "inputs.npy", inputs)
-        command = [sys.executable, "-m", "tuning.read_back", format.name, str(path), name, str(n_threads)]
+        command = [sys.executable, "-m", "tuning.export.read_back", format.name, str(path), name, str(n_threads)]
         environ = {**os.environ, "PYTHONPATH": _python_path(), "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=_TIMEOUT_SECS)

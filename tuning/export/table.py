@@ -8,8 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tuning.evaluation import Latency
+from tuning.export.round_trip import RoundTrip
 from tuning.plain_text import table_text
-from tuning.round_trip import RoundTrip
 
 _WIDTH = 100
 

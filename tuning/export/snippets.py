@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuning.export_formats import KERAS, ONNX, SAVED_MODEL, TFLITE, TFLITE_8BIT, Format
+from tuning.export.formats import KERAS, ONNX, SAVED_MODEL, TFLITE, TFLITE_8BIT, Format
 
 
 @dataclass(frozen=True)

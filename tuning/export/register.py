@@ -1,6 +1,6 @@
 """Register an exported model in MLflow, beside its study, by the rule by which the end of a study registers too.
 
-The logged model is the one form that answers in milliseconds (`tracking_files.py`): raw inputs in, probabilities out,
+The logged model is the one form that answers in milliseconds (`tracking/files.py`): raw inputs in, probabilities out,
 with signature, input example and pinned requirements.
 """
 
@@ -18,15 +18,15 @@ from optuna.study import Study
 
 from tuning.errors import SettingsError, StorageError, StudyError
 from tuning.evaluation.by_task import read_evaluation
-from tuning.export_reading import Score
-from tuning.export_study import Chosen, Fitted
-from tuning.mirror import PLACE, Place, open_mirror
-from tuning.model_card import MODEL_CARD
+from tuning.export.model_card import MODEL_CARD
+from tuning.export.reading import Score
+from tuning.export.study import Chosen, Fitted
 from tuning.settings import OBJECTIVES
-from tuning.tracking_events import PARTS, Run
-from tuning.tracking_files import keras_graph, save_model
-from tuning.tracking_models import Registered
-from tuning.tracking_store import check
+from tuning.tracking.events import PARTS, Run
+from tuning.tracking.files import keras_graph, save_model
+from tuning.tracking.mirror import PLACE, Place, open_mirror
+from tuning.tracking.models import Registered
+from tuning.tracking.store import check
 
 _KIND = "exported"
 _FIXED = ("learning_rate", "seed", "n_params")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tuning.errors import ExportError, SettingsError
-from tuning.export_target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
+from tuning.export.target import LOGITS, MARK, OUTPUTS, PROBABILITIES, TASK, TEMPERATURE, VALUES
 from tuning.likeness import Likeness
 from tuning.task import Task
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from tuning.argument import Step, argument
 from tuning.evaluation.outcomes import PerExample
-from tuning.export_reading import Reading, Score, read_test
-from tuning.export_study import Chosen, Fitted, Wanted, fitted, recorded, write_export
-from tuning.export_table import export_text
-from tuning.model_card import MODEL_CARD
+from tuning.export.model_card import MODEL_CARD
+from tuning.export.reading import Reading, Score, read_test
+from tuning.export.study import Chosen, Fitted, Wanted, fitted, recorded, write_export
+from tuning.export.table import export_text
 from tuning.result import BASELINE, HAND_MADE, MODELS, TUNED
 from tuning.settings import OBJECTIVES
 from tuning.strategy.actions import Goal
@@ -50,7 +50,7 @@ def run_export(chosen: Chosen, target: Path, order: Order, root: Path, say: Say)
     """
     registry = None
     if order.register_as is not None:
-        from tuning.export_register import Registry  # MLflow takes seconds to import
+        from tuning.export.register import Registry  # MLflow takes seconds to import
 
         registry = Registry.of(chosen.study, order.register_as, order.tracking_uri, root)
     found, about = fitted(chosen, order.n_seeds, say), recorded(chosen)

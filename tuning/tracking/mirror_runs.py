@@ -18,7 +18,7 @@ from tuning.run_notes import model_note
 from tuning.settings import Objective
 from tuning.strategy.actions import Goal
 from tuning.strategy.records import Outcome
-from tuning.tracking_events import PARTS, Run
+from tuning.tracking.events import PARTS, Run
 from tuning.trial_attrs import FIT_STATE, OUTCOME_REASON, TRAIN_SECS, VALUE_STDERR, decision_of, outcome_of, task_of
 from tuning.trial_notes import trial_note
 

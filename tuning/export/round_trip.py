@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tuning.errors import ExportError
 from tuning.evaluation import Latency
-from tuning.export_formats import Format
+from tuning.export.formats import Format
 from tuning.task import Task
 
 Decide = Callable[[NDArray[Any]], NDArray[Any]]

@@ -178,6 +178,6 @@ def regrets_of_ours(name: str, replay: Replay, budgets: Sequence[int]) -> list[f
         begun = searched.get(n_race, [])
         searched[n_race] = play(replay, space, replace(plan, n_seeds=n_race), n_search, begun)
         trials = play(replay, space, planned, n_trials, searched[n_race][:n_search])
-        leader = leader_of(History.of(trials), space, planned)
+        leader = leader_of(History.of(trials), planned)
         regrets.append(replay.regret(leader.configuration.point if leader else space.start_point()))
     return regrets

@@ -102,7 +102,7 @@ def trace_of_ours(replay: Replay, limit_secs: float) -> Trace:
             break
         trials.append(record(len(trials), action.point, action.seed_index, action.base, replay))
         spent += trials[-1].secs or 0.0
-        leader = leader_of(History.of(trials), space, plan)
+        leader = leader_of(History.of(trials), plan)
         if leader is not None:
             trace.append((spent, replay.regret(leader.configuration.point)))
     return trace

@@ -97,7 +97,7 @@ def simulate(cell: Cell) -> dict[str, float]:
         if not clock.running:
             break
         clock.end_next()
-    leader = leader_of(History.of(clock.finished), replay.table.space, plan)
+    leader = leader_of(History.of(clock.finished), plan)
     point = leader.configuration.point if leader else replay.table.space.start_point()
     return {
         "n_trials": len(clock.finished),

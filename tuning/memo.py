@@ -11,11 +11,11 @@ from optuna.trial import FrozenTrial
 
 from search_spaces import SearchSpace
 from tuning.strategy.actions import Action, Goal, Plan
-from tuning.strategy.confirmation import Leader
 from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of, next_action
 from tuning.strategy.records import TrialRecord
 from tuning.strategy.replay import Replays
+from tuning.strategy.selection import Leader
 from tuning.trial_attrs import record_of
 
 
@@ -59,11 +59,11 @@ class Memo:
             last = self._last = (history, goal, plan, next_action(history, space, goal, plan, self._replays))
         return last[3]
 
-    def leader(self, history: History, space: SearchSpace, plan: Plan) -> Leader | None:
-        """The strategy's leader: with the local model it costs a fit, and after each trial several ask for it."""
+    def leader(self, history: History, plan: Plan) -> Leader | None:
+        """The strategy's leader: after each trial several ask for it."""
         last = self._last_leader
         if last is None or last[:2] != (history, plan):
-            last = self._last_leader = (history, plan, leader_of(history, space, plan, self._replays))
+            last = self._last_leader = (history, plan, leader_of(history, plan))
         return last[2]
 
     def _record(self, trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:

@@ -34,10 +34,10 @@ from search_spaces import Params, SearchSpace
 from tuning.memo import Memo
 from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase, Plan, Stop, Suggest
 from tuning.strategy.ceiling import Blocked, ceiling_of
-from tuning.strategy.confirmation import Leader
 from tuning.strategy.history import History
 from tuning.strategy.policy import smaller_of
 from tuning.strategy.records import Outcome
+from tuning.strategy.selection import Leader
 from tuning.strategy.shrink import Smaller
 from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
 
@@ -167,7 +167,7 @@ class OverfitBackoffSampler(BaseSampler):
 
     def leader(self, study: Study) -> Leader | None:
         """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
-        return self._memo.leader(self._history_of(_all_trials(study), study), self._space, self._plan_of(study))
+        return self._memo.leader(self._history_of(_all_trials(study), study), self._plan_of(study))
 
     def smallest(self, study: Study, margin: float | None = None) -> Smaller | None:
         """The smallest network tried that is not worse than the leader by a share of its value; None if there is none.
@@ -188,7 +188,7 @@ class OverfitBackoffSampler(BaseSampler):
         The first is the leader of the strategy; the others follow by their configuration's mean value.
         """
         history = self._history_of(_all_trials(study), study)
-        leader = self._memo.leader(history, self._space, self._plan_of(study))
+        leader = self._memo.leader(history, self._plan_of(study))
         found = [each for each in history.configurations if each.has_value]
         found.sort(key=attrgetter("loss"))
         if leader is not None:

@@ -8,7 +8,7 @@ import pytest
 from search_spaces import Params, SearchSpace, mlp_space
 from tuning.strategy.actions import Phase, Plan, Stop
 from tuning.strategy.configuration import Configuration
-from tuning.strategy.confirmation import confirmed_leader, contenders, missing_runs
+from tuning.strategy.confirmation import contenders, missing_runs
 from tuning.strategy.evidence import Noise
 from tuning.strategy.history import History
 from tuning.strategy.policy import leader_of
@@ -45,23 +45,6 @@ def test_a_start_that_is_a_finalist_runs_once() -> None:
     assert 1 == len(list(missing_runs([BEST, BEST], n_seeds=3)))
 
 
-def test_the_best_mean_on_all_seeds_is_shipped() -> None:
-    """Not the configuration with the luckiest run."""
-    lucky, steady, start = configuration(1.0, 1.0, 9.0), configuration(2.0, 4.0, 4.0), configuration(0.0, 6.0, 6.0)
-    leader = confirmed_leader([start, lucky, steady], 2, Race(2))
-    assert leader is not None
-    assert steady is leader.configuration
-
-
-def test_where_nothing_is_better_the_start_is_shipped_and_it_says_so() -> None:
-    """Tuning that does not beat its own start has found nothing."""
-    start = configuration(0.0, 4.0, 4.0)
-    leader = confirmed_leader([start, configuration(1.0, 3.0, 6.0)], 2, Race(2))
-    assert leader is not None
-    assert start is leader.configuration
-    assert confirmed_leader([start, configuration(1.0, 3.0)], 2, Race(2)) is None
-
-
 @pytest.mark.parametrize(("spread", "n"), [(0.0, 0), (0.3, 4)], ids=["no noise", "noise"])
 def test_without_noise_the_search_keeps_the_trials_of_the_confirmation(
     play: Callable[..., Any], spread: float, n: int
@@ -78,7 +61,7 @@ def test_without_noise_the_search_keeps_the_trials_of_the_confirmation(
     phases = [suggestion.phase for suggestion in search.suggestions]
     assert (20, n) == (len(phases), phases.count(Phase.CONFIRM))
     assert spread or search.moves.count("repeat") == 2
-    leader = leader_of(History.of(search.trials), MLP, plan)
+    leader = leader_of(History.of(search.trials), plan)
     assert leader is not None
     assert 3 == len(leader.configuration.losses) or not spread
 
@@ -98,7 +81,7 @@ def test_without_noise_the_lowest_value_is_shipped(forest_space: SearchSpace) ->
     start = forest_space.start_point()
     runs = [TrialRecord(i, start, value=2.0, seed_index=i) for i in range(3)]
     other = [TrialRecord(i, (float(i - 2), 0.5), value=2.0 - i / 100, base=0) for i in range(3, 8)]
-    leader = leader_of(History.of([*runs, *other]), forest_space, Plan(n_trials=20))
+    leader = leader_of(History.of([*runs, *other]), Plan(n_trials=20))
     assert leader is not None
     assert 7 == leader.configuration.number
 

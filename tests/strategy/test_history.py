@@ -11,7 +11,7 @@ from search_spaces import SearchSpace
 from tuning.strategy.actions import Goal, Plan, Suggest
 from tuning.strategy.backoff import BackOff
 from tuning.strategy.history import History
-from tuning.strategy.policy import leader_of, next_action
+from tuning.strategy.policy import next_action
 from tuning.strategy.records import Outcome, TrialRecord
 from tuning.strategy.replay import Replays
 
@@ -59,14 +59,13 @@ def test_another_study_is_another_history(forest_space: SearchSpace) -> None:
 def test_a_replay_that_goes_on_decides_as_one_from_the_start(
     forest_space: SearchSpace, plan: Plan, play: Callable[..., Any]
 ) -> None:
-    """Action and leader after every trial; a repeat changes the noise, so that all is replayed then."""
+    """The action after every trial; a repeat changes the noise, so that all is replayed then."""
     rng = np.random.default_rng(3)
     search = play(lambda params: {"value": abs(params["width"] - 40) / 9 + rng.normal()}, forest_space, 40, plan=plan)
     replays = Replays()
     for n in range(len(search.trials)):
         history = History.of(search.trials[:n])
         assert next_action(history, forest_space, GOAL, plan) == next_action(history, forest_space, GOAL, plan, replays)
-        assert leader_of(history, forest_space, plan) == leader_of(history, forest_space, plan, replays)
 
 
 def test_a_replay_absorbs_each_trial_once(forest_space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_the_last_tenth_of_a_study_looks_for_a_smaller_network(
     search = play(wide, space, 6, plan=plan)
     assert 5 == [suggestion.phase for suggestion in search.suggestions].index(Phase.SHRINK)
     assert "is a smaller network worse by less than 10 % (width 32 -> 16)" == search.suggestions[5].reason
-    leader = leader_of(History.of(search.trials), space, plan)
+    leader = leader_of(History.of(search.trials), plan)
     assert leader is not None
     assert 64 == space.params(leader.configuration.point)["width"]
 

@@ -60,7 +60,7 @@ class ComparedStudy:
         if self.engine.name != OURS:
             return next(iter(ranked_by_value(trials, maximize=maximize)), None)
         history = history_of(list(trials), self.space, maximize=maximize)
-        leader = leader_of(history, self.space, self.engine.plan(self.plan.budget, self.settings.seed))
+        leader = leader_of(history, self.engine.plan(self.plan.budget, self.settings.seed))
         return None if leader is None else leader.configuration.first_complete
 
 

@@ -33,6 +33,17 @@ class Noise:
         """Whether every repeat, two at least, gave the very same value: on such an objective they are wasted."""
         return self.n_repeats > 1 and self.variance == 0.0 and not any(self.seed_effects.values())
 
+    @property
+    def shrunk_seed_effects(self) -> dict[int, float]:
+        """What each seed adds to all, shrunk: a few pairs tell it only roughly."""
+        share = self.n_freedoms / (self.n_freedoms + 2)
+        return {seed: share * effect for seed, effect in self.seed_effects.items()}
+
+
+def scale_of(configurations: Iterable[Configuration]) -> Callable[[float], float]:
+    """How losses are compared: by their logarithm where all are positive, since their luck and gains multiply there."""
+    return math.log if all(loss > 0 for each in configurations for loss in each.losses.values()) else float
+
 
 def noise_of(configurations: Iterable[Configuration], scale: Callable[[float], float] = float) -> Noise:
     """Two-way least squares, configuration + seed, on the configurations that ran with two seeds or more.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from search_spaces import Point, Scale, SearchSpace
 from tuning.strategy.configuration import Configuration
-from tuning.strategy.evidence import noise_of
+from tuning.strategy.evidence import noise_of, scale_of
 
 Array = NDArray[np.float64]
 
@@ -68,16 +68,15 @@ def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Ker
     for each, which has to earn its parameters (Schwarz's criterion): a few dozen noisy runs rarely tell them apart.
     """
     points = [each.point for each in configurations for _ in each.losses]
-    is_positive = all(loss > 0 for each in configurations for loss in each.losses.values())
-    scale = math.log if is_positive else float
-    effects = _seed_effects(configurations, scale)
+    scale = scale_of(configurations)
+    effects = noise_of(configurations, scale).shrunk_seed_effects
     losses = [scale(loss) - effects.get(seed, 0.0) for each in configurations for seed, loss in each.losses.items()]
     warped, unit = _warped(np.array(losses))
     inputs = _unit_cube(space, points)
     if kernel is not None:
         process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None).fit(inputs, warped)
         return Surrogate(space, process, math.sqrt(kernel.k2.noise_level))
-    most_noise = _most_noise(configurations, unit, is_relative=is_positive)
+    most_noise = _most_noise(configurations, unit, is_relative=scale is math.log)
     # One thread: such small matrices cost more to share out than to factorize, and the sums keep their order.
     with threadpool_limits(1):
         shared, separate = (
@@ -92,13 +91,6 @@ def fit(space: SearchSpace, configurations: Sequence[Configuration], kernel: Ker
 def _kernel(length: float | Array, most_noise: float) -> Kernel:
     smooth = ConstantKernel(1.0, (0.05, 20.0)) * Matern(length, (0.1, 10.0), nu=2.5)
     return smooth + WhiteKernel(most_noise / 10, (_LEAST_NOISE, most_noise))
-
-
-def _seed_effects(configurations: Sequence[Configuration], scale: Callable[[float], float]) -> dict[int, float]:
-    """What each seed adds to all, shrunk: a few pairs tell it only roughly."""
-    noise = noise_of(configurations, scale)
-    share = noise.n_freedoms / (noise.n_freedoms + 2)
-    return {seed: share * effect for seed, effect in noise.seed_effects.items()}
 
 
 def _most_noise(configurations: Sequence[Configuration], unit: float, *, is_relative: bool) -> float:

@@ -23,7 +23,7 @@ from tuning.strategy.actions import DEFAULT_SHRINK, REPEAT, Action, Goal, Phase,
 from tuning.strategy.backoff import BackOff
 from tuning.strategy.border import Climb, Crossing, assumed, cross_border
 from tuning.strategy.configuration import Configuration
-from tuning.strategy.confirmation import Leader, confirmed_leader, contenders, missing_runs, n_before
+from tuning.strategy.confirmation import contenders, missing_runs, n_before
 from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import noise_of
 from tuning.strategy.history import History
@@ -31,6 +31,7 @@ from tuning.strategy.moves import next_experiment, without_role
 from tuning.strategy.racing import Race
 from tuning.strategy.reasons import conclusion, describe_change, exhausted
 from tuning.strategy.replay import Replays
+from tuning.strategy.selection import Leader, best_expected
 from tuning.strategy.shrink import Smaller, next_smaller, smallest
 
 _PLAN = Plan()
@@ -44,7 +45,7 @@ def next_action(
     if reached := _target_reached(history, goal, plan):
         return reached
     if plan.n_shrink and len(history.trials) >= (plan.n_to_confirm or 0):
-        shrinking = _shrink(history, space, goal, plan, replays)
+        shrinking = _shrink(history, space, goal, plan)
         if isinstance(shrinking, Suggest):
             return shrinking
     n_searched = n_before(history, plan)
@@ -55,7 +56,7 @@ def next_action(
         return action
     if history.pending:
         return _meanwhile(action, history, space, plan)
-    return _after_search(action, history, space, goal, plan, replays)
+    return _after_search(action, history, space, goal, plan)
 
 
 def _meanwhile(stop: Stop, history: History, space: SearchSpace, plan: Plan) -> Action:
@@ -64,12 +65,12 @@ def _meanwhile(stop: Stop, history: History, space: SearchSpace, plan: Plan) -> 
     return confirming if isinstance(confirming, Suggest) else stop
 
 
-def _after_search(stop: Stop, history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
+def _after_search(stop: Stop, history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
     """The search ended before its budget did: what it keeps for later comes now, and then its own reason to stop."""
     confirming = _confirm(history, space, plan, len(history.finished)) if plan.n_reserved else stop
     if isinstance(confirming, Suggest):
         return confirming
-    shrinking = _shrink(history, space, goal, plan, replays) if plan.shrink is not None else stop
+    shrinking = _shrink(history, space, goal, plan) if plan.shrink is not None else stop
     return shrinking if isinstance(shrinking, Suggest) else stop
 
 
@@ -87,36 +88,18 @@ def n_directional(space: SearchSpace) -> int:
     return max(12, 2 * sum(lever.role is not None for lever in space.levers) + 2)
 
 
-def leader_of(
-    history: History, space: SearchSpace, plan: Plan = _PLAN, replays: Replays | None = None
-) -> Leader | None:
-    """The configuration to ship after these trials, judged by its mean; None if no trial gave a value."""
+def leader_of(history: History, plan: Plan = _PLAN) -> Leader | None:
+    """The configuration to ship after these trials, by what is to be expected of it; None if no trial gave a value."""
     found = history.configurations
-    race = Race(plan.n_race_seeds, noise_of(found))
-    ranked = _by_loss(found)
+    ranked, noise = _by_loss(found), noise_of(found)
     if not ranked:
         return None
     if plan.target is not None and ranked[0].loss <= plan.target:
         return Leader(ranked[0], "it reached the target")
-    confirmed = confirmed_leader(found, plan.n_confirm_seeds, race) if plan.n_reserved else None
-    if race.noise.is_deterministic or plan.n_confirm_seeds == 1:
+    if noise.is_deterministic or plan.n_confirm_seeds == 1 or (plan.n_seeds == 1 and not noise.n_repeats):
         return Leader(ranked[0], "the lowest loss; repeats show no noise, or none were wanted")
-    return confirmed or _unconfirmed_leader(found, space, race, plan, replays or Replays())
-
-
-def _unconfirmed_leader(
-    found: Sequence[Configuration], space: SearchSpace, race: Race, plan: Plan, replays: Replays
-) -> Leader:
-    if _is_model_due(found, space, plan):
-        able = {each.number for each in contenders(found, race)}
-        best = next(each for each in _ranked(found, space) if each.number in able)
-        return Leader(best, "the lowest loss by the local model")
-    border = cross_border(found, space, frozenset())
-    if not isinstance(border, Crossing):
-        return Leader(_by_loss(found)[0], "the lowest loss so far")
-    incumbent = replays.state(found, space, border, race).incumbent
-    equals = [each for each in found if len(each.losses) >= len(incumbent.losses)]
-    return Leader(min(equals, key=lambda each: each.loss), "the lowest mean on as many seeds as the incumbent has")
+    n_confirm_seeds = plan.n_confirm_seeds if plan.n_reserved else None
+    return best_expected(found, Race(plan.n_race_seeds, noise), n_confirm_seeds)
 
 
 def smaller_of(
@@ -197,7 +180,7 @@ def _model_experiment(found: Sequence[Configuration], history: History, space: S
     if proposal is None:
         return Stop(exhausted(history))
     if proposal.gain < LEAST_GAIN and Race(noise=noise_of(found)).knows_noise(leader):
-        gain = f"{proposal.gain:.2g} standard deviations of a run"
+        gain = f"{proposal.gain:.3f} standard deviations of a run"
         return Stop(f"no move can pay beyond the noise: the most that the model expects is {gain}")
     change = describe_change(space, leader.point, proposal.point)
     return Suggest(proposal.point, Phase.MODEL, proposal.move, leader.number, f"{proposal.why} ({change})")
@@ -222,9 +205,9 @@ def _confirm(history: History, space: SearchSpace, plan: Plan, n_searched: int) 
     return Stop("the finalists ran on all seeds: nothing is left to confirm")
 
 
-def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
+def _shrink(history: History, space: SearchSpace, goal: Goal, plan: Plan) -> Action:
     """The next smaller network than the smallest one that is not worse than the leader."""
-    leader = leader_of(history, space, plan, replays)
+    leader = leader_of(history, plan)
     if leader is None or plan.shrink is None:
         return Stop(exhausted(history))
     best = leader.configuration

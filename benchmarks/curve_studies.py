@@ -154,13 +154,15 @@ _GROUPS = {"development": DEVELOPMENT, "report": REPORT}
 
 @main.command()
 @_TASKS
+@click.option("--arms", default="", help="Separated by semicolons; all by default.")
 @click.option("--limit-secs", type=float, default=float("inf"), help="Begin no run later than this.")
-def run(tasks: str, limit_secs: float) -> None:
+def run(tasks: str, arms: str, limit_secs: float) -> None:
     """Run what is missing."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     begun, known = time.monotonic(), _RESULTS.kept()
-    missing = [cell for cell in cells(_GROUPS[tasks]) if cell not in known]
+    chosen = set(arms.split(";")) if arms else {*OURS, *_OPTUNA_ARMS}
+    missing = [cell for cell in cells(_GROUPS[tasks]) if cell.arm in chosen and cell not in known]
     for n_done, cell in enumerate(missing):
         if time.monotonic() - begun > limit_secs:
             click.echo(f"{len(missing) - n_done} of {len(missing)} runs are left: run it again")

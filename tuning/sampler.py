@@ -166,7 +166,7 @@ class OverfitBackoffSampler(BaseSampler):
         return self._next(self._history_of(_all_trials(study), study), study)
 
     def leader(self, study: Study) -> Leader | None:
-        """The configuration to ship, judged by its mean, and why; None if no trial gave a value."""
+        """The configuration to ship, by what is to be expected of it, and why; None if no trial gave a value."""
         return self._memo.leader(self._history_of(_all_trials(study), study), self._plan_of(study))
 
     def smallest(self, study: Study, margin: float | None = None) -> Smaller | None:

@@ -71,7 +71,7 @@ def best_expected(found: Sequence[Configuration], race: Race, n_confirm_seeds: i
     valued = [each for each in found if each.has_value]
     if len(valued) < _FEWEST:
         lowest = min(valued, key=lambda each: each.loss, default=None)
-        return lowest and Leader(lowest, "the lowest loss so far")
+        return None if lowest is None else Leader(lowest, "the lowest loss so far")
     start = found[0] if found[0].has_value else None
     others = [each for each in valued if each is not start]
     seen = _Seen.of(valued)

@@ -16,8 +16,10 @@ from models.family import Family
 from models.inputs import InputFormat
 from models.own_model import checked
 from search_spaces import Lever, Role, Scale, SearchSpace, Value
+from tuning import cli
 from tuning.data import Dataset, load_dataset
 from tuning.engine.training import Engine
+from tuning.search import search
 from tuning.settings import Settings
 from tuning.strategy.records import Outcome
 from tuning.study_store import load_study
@@ -49,7 +51,7 @@ def run(digits: Dataset, tmp_path: Path) -> Callable[..., TrialEnd]:
         engine = Engine(train.inputs, train.labels, val.inputs, val.labels)
         settings = Settings(tmp_path, "errors", max_epochs=2)
         runner = TrialRunner(digits.for_training, engine, settings, WeightStore(tmp_path / "w"), family)
-        return runner.run(TrialJob(0, SPACE.start(), is_first=True), lambda _: "")
+        return runner.run(TrialJob(0, SPACE.start(), is_unproven=True), lambda _: "")
 
     return first_trial
 
@@ -139,10 +141,13 @@ def layers_of(params):
 """
 
 
-def test_the_command_ends_with_the_users_own_traceback(tmp_path: Path) -> None:
-    """Exit code 2, from the user's first line to the error and no line of ours; the trial is recorded."""
+def test_the_command_ends_with_the_users_own_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, from the user's first line to the error and no line of ours; a study that is resumed ends alike."""
     (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
-    (tmp_path / "space.toml").write_text('[units]\nscale = "integer"\nrange = [1, 9]\n', encoding="utf-8")
+    space = '[units]\nscale = "integer"\nrange = [1, 9]\nrole = "capacity"\n'
+    (tmp_path / "space.toml").write_text(space, encoding="utf-8")
     args = ["--model", "broken:build", "--space", "space.toml", "--data", "wine", "--study", "broken"]
     environ = {**os.environ, "PYTHONPATH": str(Path(tuning.__file__).parents[1])}
     environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the command itself keeps TensorFlow quiet
@@ -156,3 +161,13 @@ def test_the_command_ends_with_the_users_own_traceback(tmp_path: Path) -> None:
     assert [] == re.findall(r'File ".*/(?:tuning|models)/', done.stdout + done.stderr)
     (trial,) = load_study(tmp_path, "broken", None).trials
     assert "KeyError: 'width'" == trial.user_attrs["outcome_reason"]
+
+    again = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert (2, done.stderr) == (again.returncode, again.stderr)  # it is broken still
+    assert 2 == len(load_study(tmp_path, "broken", None).trials)
+
+    monkeypatch.chdir(tmp_path)
+    assert 2 == cli.run(search, [*args, "--trials", "2"])
+    said = capsys.readouterr().err
+    assert said.startswith("error: No trial of the study 'broken' gave a value (its budget of 2 trials is used up; ")
+    assert re.search(frames, said, flags=re.DOTALL)

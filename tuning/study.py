@@ -16,13 +16,13 @@ from optuna.exceptions import StorageInternalError
 from tuning import garbage
 from tuning.console import SearchView
 from tuning.data import Dataset
-from tuning.errors import StorageError, is_disk_full
+from tuning.errors import StorageError, StudyError, is_disk_full
 from tuning.finisher import left_to_another
 from tuning.model_choice import ModelChoice
 from tuning.opening import Search, notes, open_search
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
-from tuning.trial_attrs import best_of
+from tuning.trial_attrs import OUTCOME_REASON, best_of
 
 
 def run_search(
@@ -40,7 +40,7 @@ def run_search(
         The search, whose study holds all trials; its result is in the study's folder.
 
     Raises:
-        SearchError: For bad input or unusable surroundings, before anything is written.
+        SearchError: For bad input or unusable surroundings, before anything is written; later if no trial gave a value.
         KeyboardInterrupt: On Ctrl-C; the study can be resumed.
     """
     begun = time.monotonic()
@@ -69,7 +69,7 @@ def _result(search: Search, view: SearchView, stop_reason: str, begun: float) ->
 
     if best_of(search.study) is None:
         search.mirror.abandon("FAILED")
-        return f"Nothing to compare: {stop_reason}, and no trial gave a value."
+        raise _without_value(search, stop_reason)
     recorded = recorded_result(search)
     if recorded is not None:
         return recorded
@@ -77,6 +77,15 @@ def _result(search: Search, view: SearchView, stop_reason: str, begun: float) ->
         return elsewhere
     view.say("\nComparing the tuned model with the others on the test set ...")
     return finish(search, stop_reason, begun)
+
+
+def _without_value(search: Search, stop_reason: str) -> StudyError:
+    """Nothing to compare, and what the last trial had to say about it: the user's own traceback, where it has one."""
+    trials = search.study.get_trials(deepcopy=False)
+    attrs = trials[-1].user_attrs if trials else {}
+    last = f"; the last one: {attrs[OUTCOME_REASON]}" if attrs.get(OUTCOME_REASON) else ""
+    why = f"No trial of the study {search.settings.study!r} gave a value ({stop_reason}{last})."
+    return StudyError(why, attrs.get("traceback", ""))
 
 
 def _say_facts(search: Search, view: SearchView) -> None:

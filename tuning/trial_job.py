@@ -23,13 +23,14 @@ class TrialJob:
         number: Its number in the study.
         params: Its configuration.
         seed_index: Which seed of the study's list to train with, >= 0.
-        is_first: Whether no trial of the study has ended yet: if it fails, it has to be found out whether all will.
+        is_unproven: Whether no trial of the study could be trained yet: if it fails, it has to be found out whether
+            all will.
     """
 
     number: int
     params: Params
     seed_index: int = 0
-    is_first: bool = False
+    is_unproven: bool = False
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class TrialRunner:
             outcome, reason = _ending(error)
             if outcome is Outcome.FAILED:
                 so_far.facts["traceback"] = told(error)
-            if job.is_first and outcome in _BY_THE_MODEL and self._fails_everywhere(job.params):
+            if job.is_unproven and outcome in _BY_THE_MODEL and self._fails_everywhere(job.params):
                 why_hopeless = f"{self.family.name} fails on every configuration that was tried: {_own_words(error)}"
         return TrialEnd(job.number, outcome, reason, attrs=so_far.as_attrs(), why_hopeless=why_hopeless)
 

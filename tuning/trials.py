@@ -44,6 +44,7 @@ _KILLED_BY_SYSTEM = "SIGKILL"
 _GIVEN_UP = "another process took it for lost"
 
 _STATE = {Outcome.COMPLETE: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUNED}
+_TRAINED = frozenset(_STATE)
 
 
 @dataclass
@@ -77,8 +78,8 @@ class RunningTrials:
             trial.set_user_attr(WORKER, self.worker.as_attr())
         if reason := self.decision(trial.number).get("reason"):
             trial.set_user_attr(REASON, reason)  # dashboards show what users set, and nothing of a sampler's own
-        is_first = not any(outcome_of(each).counts for each in self.study.get_trials(deepcopy=False))
-        return TrialJob(trial.number, trial.params, seed_index(trial), is_first)
+        has_trained = any(outcome_of(each) in _TRAINED for each in self.study.get_trials(deepcopy=False))
+        return TrialJob(trial.number, trial.params, seed_index(trial), is_unproven=not has_trained)
 
     def ask_within(self, n_trials: int) -> TrialJob | None:
         """Ask for a trial unless the study has so many; None if another process took the last one at the same moment.

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
+from sklearn.datasets import make_multilabel_classification
 
 import tuning
 from search_spaces import Lever, Role, Scale, SearchSpace
@@ -23,7 +25,7 @@ from tuning.compare import engines as compare_engines
 from tuning.compare.__main__ import compare
 from tuning.compare.budget import Budget, Spent, best_finalist, confirm_runs
 from tuning.compare.engines import KNOWN, EngineChoice, engines_of
-from tuning.compare.numbers import course, difference, mean_of
+from tuning.compare.numbers import course, difference, mean_of, sign_flip_p
 from tuning.compare.plan import ComparePlan
 from tuning.compare.record import Moment, Scores, StudyRecord, moments_of
 from tuning.compare.sampler import COST, FINALISTS, ConfirmedSampler, is_confirmation, ranked_by_value
@@ -198,6 +200,22 @@ def test_engines_are_compared_in_pairs() -> None:
     assert difference(OURS[:1], OTHER[1:]) is None
 
 
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [([-1, -2, -3], 2 / 8), ([-1, 1], 1.0), ([0, 1e-17, -1, -1, -1, -1, -1], 2 / 32), ([-1], math.nan)],
+)
+def test_signs_are_flipped_in_all_ways(differences: list[float], p: float) -> None:
+    """Of 2^n ways those count that are as far from zero; pairs without a difference have no sign to flip."""
+    assert p == pytest.approx(sign_flip_p(np.array(differences, np.float64)), nan_ok=True)
+
+
+def test_more_ways_than_can_be_gone_through_are_drawn() -> None:
+    """The same p each time, near the exact one: of 2^18 ways, 2 are as far from zero."""
+    found = sign_flip_p(-np.ones(18))
+    assert found == sign_flip_p(-np.ones(18))
+    assert 0 < found < 1e-4
+
+
 def test_a_course_holds_what_would_be_shipped() -> None:
     """Nothing before the first model, and the last one after the end of the study."""
     found = course([OURS[0], record("overfit-backoff", 1, 0.04, secs=20.0)], "seconds", lambda r, n: r.test[n].error)
@@ -218,7 +236,9 @@ def test_the_table_has_a_row_an_engine() -> None:
     assert "4.20 ± 2.90" in text
     assert max(map(len, text.splitlines())) <= 132
     assert "-0.0020 ± 0.0002*" in text and "4/0/0" in text
+    assert "p by loss and by error: tpe 0.12, 0.12." in caption(records)
     assert "no interval" in caption([OURS[0], OTHER[0]])
+    assert "Sign-flip" not in caption(OURS)
 
 
 def test_a_record_survives_its_file(tmp_path: Path) -> None:
@@ -226,6 +246,12 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
     OURS[0].write(tmp_path)
     assert OURS[0] == StudyRecord.read(tmp_path)
     assert StudyRecord.read(tmp_path / "nowhere") is None
+
+
+def test_a_regression_has_no_error_in_percent() -> None:
+    """But the share of the variance that it explains."""
+    assert "test loss 0.0200, error 2.00 %" == OURS[0].result
+    assert "test loss 0.0200, R2 0.9800" == replace(OURS[0], task="regression").result
 
 
 DIGITS = ["--trials", "4", "--data", "digits"]
@@ -290,6 +316,10 @@ def test_the_command_compares_engines(tmp_path: Path) -> None:
     runs = client.search_runs([experiment.experiment_id])
     parents = {run.data.params["sampler"]: run for run in runs if "sampler" in run.data.params}
     assert {"overfit-backoff", "random", "kt-bayesian"} == set(parents)
+    (summary,) = (run for run in runs if run.data.tags.get("mlflow.runName") == "peers")
+    assert {"table.md", "comparison.png"} <= {each.path for each in client.list_artifacts(summary.info.run_id)}
+    assert ("FINISHED", "peers") == (summary.info.status, summary.data.tags["comparison"])
+    assert "| kt-bayesian | 4 |" in summary.data.tags["mlflow.note.content"]
     for name, parent in parents.items():
         children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
         study = load_study(tmp_path, f"peers-{name}-1", None)
@@ -299,7 +329,37 @@ def test_the_command_compares_engines(tmp_path: Path) -> None:
         kept = json.loads((tmp_path / "mlruns" / "studies" / f"peers-{name}-1" / "comparison.json").read_text())
         assert parent.data.metrics["test_loss"] == kept["test"][str(kept["shipped"])]["loss"]
         assert f"{100 * parent.data.metrics['test_error']:.2f}" in done.stdout
+        assert 4 == len(notes := trial_notes(study))
+        assert WHY.get(name, "**Why it was tried:**") in notes[0]
     assert [4, 4, 4] == [found.n_trials for found in known_studies(tmp_path)]
+
+
+@pytest.mark.slow
+def test_several_labels_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By KerasTuner, too, which is measured as this project's engine is: errors count labels, 3 of 24 examples each."""
+    x, y = make_multilabel_classification(120, n_features=6, n_classes=3, random_state=0)
+    np.savez(tmp_path / "tags.npz", x_train=x, y_train=y)
+    monkeypatch.chdir(tmp_path)
+    args = ["--data", "tags.npz", "--samplers", "kt-random", "--trials", "2", "--epochs", "2"]
+    assert 0 == cli.run(compare, [*args, "--study", "tags", "--quiet"])
+    found = StudyRecord.read(tmp_path / "mlruns" / "studies" / "tags-kt-random-1")
+    assert found is not None
+    assert ("multilabel", 2) == (found.task, found.n_trials)
+    n_wrong = 24 * 3 * found.test[found.shipped].error
+    assert 0 < n_wrong < 36 and n_wrong == pytest.approx(round(n_wrong), abs=1e-4)
+    assert 0 < found.test[found.shipped].loss < 2
+
+
+WHY = {
+    "random": "Optuna's RandomSampler suggested it.",
+    "kt-bayesian": "KerasTuner's BayesianOptimization suggested it.",
+}
+
+
+def trial_notes(study: optuna.Study) -> list[str]:
+    """What optuna-dashboard shows of each trial, the first piece."""
+    attrs = study._storage.get_study_system_attrs(study._study_id)
+    return [attrs[f"dashboard:{trial._trial_id}:note_str:0"] for trial in study.trials]
 
 
 def known_studies(root: Path) -> list[StudyRecord]:

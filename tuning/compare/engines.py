@@ -24,9 +24,13 @@ from tuning.strategy.actions import Plan
 
 OURS = "overfit-backoff"
 _START = "-start"
-_OPTUNA = ("tpe", "gp", "random")
+_SAMPLERS: dict[str, type[TPESampler | GPSampler | RandomSampler]] = {
+    "tpe": TPESampler,
+    "gp": GPSampler,
+    "random": RandomSampler,
+}
 _TUNERS = {"kt-bayesian": "BayesianOptimization", "kt-hyperband": "Hyperband", "kt-random": "RandomSearch"}
-KNOWN = (OURS, *_OPTUNA, *(f"{name}{_START}" for name in _OPTUNA), *_TUNERS)
+KNOWN = (OURS, *_SAMPLERS, *(f"{name}{_START}" for name in _SAMPLERS), *_TUNERS)
 
 _NEEDS = {"gp": ("torch", "Optuna's Gaussian process", "gp"), "kt": ("tensorboard", "KerasTuner", "compare")}
 
@@ -47,9 +51,23 @@ class EngineChoice:
         return _TUNERS.get(self.name)
 
     @property
+    def kind(self) -> str:
+        """The name without what is said of the start."""
+        return self.name.removesuffix(_START)
+
+    @property
     def begins_at_start(self) -> bool:
         """Whether a foreign sampler is told to begin where the space's levers start."""
         return self.name.endswith(_START)
+
+    def reason(self, number: int) -> str:
+        """Why a trial of this number is tried; empty for this project's sampler, which gives reasons of its own."""
+        if self.name == OURS:
+            return ""
+        if self.begins_at_start and number == 0:
+            return f"it is where {OURS} begins"
+        author = f"KerasTuner's {self.tuner}" if self.tuner else f"Optuna's {_SAMPLERS[self.kind].__name__}"
+        return f"{author} suggested it"
 
     def plan(self, budget: Budget, seed: int) -> Plan:
         """How this project's strategy searches: as in `tuning.search`, but for the confirmation, which all share."""
@@ -65,13 +83,10 @@ class EngineChoice:
             seed: Of the sampler.
             monitor: What the objective is called.
         """
-        kind = self.name.removesuffix(_START)
-        if kind == OURS:
+        if self.kind == OURS:
             plan = self.plan(budget, seed)
             return OverfitBackoffSampler(space, seed, monitor, n_seeds=plan.n_seeds, is_timed=plan.is_timed)
-        if kind == "tpe":
-            return TPESampler(seed=seed)
-        return GPSampler(seed=seed) if kind == "gp" else RandomSampler(seed=seed)
+        return _SAMPLERS.get(self.kind, RandomSampler)(seed=seed)
 
 
 def engines_of(names: str) -> tuple[EngineChoice, ...]:

@@ -15,6 +15,7 @@ from tuning.callbacks import TrialCallback
 from tuning.compare.engines import OURS, EngineChoice
 from tuning.compare.plan import ComparePlan
 from tuning.compare.sampler import ConfirmedSampler, ranked_by_value
+from tuning.dashboard_notes import NoteCallback
 from tuning.data import Dataset, load_dataset
 from tuning.model_choice import ModelChoice
 from tuning.opening import fingerprint_of, place_of
@@ -46,8 +47,8 @@ class ComparedStudy:
     weights: WeightStore
     mirror: Mirror
     sampler: ConfirmedSampler
+    callbacks: tuple[TrialCallback, ...]
     context: BaseContext | None = None
-    callbacks: tuple[TrialCallback, ...] = ()
 
     @property
     def space(self) -> SearchSpace:
@@ -90,8 +91,10 @@ def open_compared(plan: ComparePlan, engine: EngineChoice, repeat: int, model: M
     mirror.catch_up()
     if not study.trials and engine.begins_at_start:
         study.enqueue_trial(model.space.start())
+    notes = NoteCallback(settings.goal.name)
+    notes.catch_up(study)
     weights = WeightStore(settings.study_dir / "weights", keeps_all=True)
-    return ComparedStudy(plan, engine, repeat, settings, dataset, model, study, weights, mirror, sampler)
+    return ComparedStudy(plan, engine, repeat, settings, dataset, model, study, weights, mirror, sampler, (notes,))
 
 
 def study_place(plan: ComparePlan, engine: EngineChoice, repeat: int, dataset: Dataset, space: SearchSpace) -> Place:
@@ -105,4 +108,5 @@ def _sampler(
     plan: ComparePlan, engine: EngineChoice, settings: Settings, space: SearchSpace, n_done: int = 0
 ) -> ConfirmedSampler:
     seed = settings.seed if engine.name == OURS else settings.seed + _SEEDS_APART * n_done
-    return ConfirmedSampler(engine.sampler(space, plan.budget, seed, settings.goal.name), space, plan.budget)
+    inner = engine.sampler(space, plan.budget, seed, settings.goal.name)
+    return ConfirmedSampler(inner, space, plan.budget, engine.reason)

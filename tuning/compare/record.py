@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from tuning.compare.sampler import cost_of, is_confirmation
 from tuning.result import write_json
 from tuning.strategy.records import Outcome
+from tuning.task import Task
 from tuning.trial_attrs import outcome_of
 
 RECORD_FILE = "comparison.json"
@@ -88,6 +89,14 @@ class StudyRecord:
     def secs(self) -> float:
         """Seconds used."""
         return self.moments[-1].secs
+
+    @property
+    def result(self) -> str:
+        """The shipped model on the test set, in words."""
+        scores = self.test[self.shipped]
+        is_regression = Task(self.task) is Task.REGRESSION
+        error = f"R2 {1 - scores.error:.4f}" if is_regression else f"error {100 * scores.error:.2f} %"
+        return f"test loss {scores.loss:.4f}, {error}"
 
     def write(self, folder: Path) -> None:
         """Keep it in a study's folder."""

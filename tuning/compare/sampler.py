@@ -36,6 +36,7 @@ class ConfirmedSampler(BaseSampler):
         inner: Who searches. In the place of somebody who searches outside of Optuna it is never asked.
         space: The levers.
         budget: What may be spent.
+        reason: Why the trial of a number is tried; empty where `inner` gives reasons of its own.
         clock: Seconds; only differences count.
 
     `decision_secs` are the seconds that the choice of the next trial has taken so far; the trial takes them over.
@@ -46,9 +47,10 @@ class ConfirmedSampler(BaseSampler):
         inner: BaseSampler,
         space: SearchSpace,
         budget: Budget,
+        reason: Callable[[int], str] = lambda number: "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._inner, self._space, self._budget, self._clock = inner, space, budget, clock
+        self._inner, self._space, self._budget, self._reason, self._clock = inner, space, budget, reason, clock
         self.decision_secs = 0.0
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -72,9 +74,11 @@ class ConfirmedSampler(BaseSampler):
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Write down how long the decision took that came before the trial."""
+        """Write down how long the decision took that came before the trial, and why it is tried."""
         study._storage.set_trial_user_attr(trial._trial_id, DECISION_SECS, round(self.decision_secs, 4))
         self.decision_secs = 0.0
+        if reason := self._reason(trial.number):
+            study._storage.set_trial_system_attr(trial._trial_id, DECISION, {"reason": reason})
         self._inner.before_trial(study, trial)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:

@@ -93,8 +93,7 @@ def _mirror_end(compared: ComparedStudy, record: StudyRecord) -> str:
     tags |= {"best_trial": str(record.shipped)}
     note = (
         f"**{record.sampler}**, repeat {record.repeat + 1} of the comparison {compared.plan.name}: trial "
-        f"{record.shipped} is shipped, test loss {test.loss:.4f}, error {100 * test.error:.2f} %. It stopped because "
-        f"{record.stop_reason}."
+        f"{record.shipped} is shipped, {record.result}. It stopped because {record.stop_reason}."
     )
     try:
         compared.mirror.finish(StudyEnd("FINISHED", metrics, tags, note), compared.settings.study_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -72,7 +73,17 @@ def caption(records: Sequence[StudyRecord]) -> str:
     return (
         f"Means over {n} repeats ± half of their 95 % interval (Student). Differences in pairs, {reference} minus the "
         f"engine: negative where {reference} is better, * where the interval excludes 0; w/t/l: repeats by test error."
+        f"{_p_values(records)}"
     )
+
+
+def _p_values(records: Sequence[StudyRecord]) -> str:
+    """A sentence with the tests of all engines that have two repeats or more in common with the reference."""
+    found = by_engine(records)
+    reference = found.pop(records[0].sampler)
+    against = {name: difference(reference, of_engine) for name, of_engine in found.items()}
+    tests = [f"{name} {a.loss_p:.2g}, {a.error_p:.2g}" for name, a in against.items() if a and math.isfinite(a.loss_p)]
+    return f" Sign-flip test of the same pairs, p by loss and by error: {'; '.join(tests)}." if tests else ""
 
 
 def _row(name: str, records: Sequence[StudyRecord], reference: Sequence[StudyRecord]) -> list[str]:

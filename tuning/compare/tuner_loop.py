@@ -89,6 +89,8 @@ class TunerLoop:
         self.view.ended(self._trials.frozen(number), best_of(self.compared.study))
         if news := self.compared.mirror.trial(number):
             self.view.say(f"   note: {news}")
+        for callback in self.compared.callbacks:
+            callback(self.compared.study, self._trials.frozen(number))
 
     def _abandon(self, error: BaseException) -> None:
         why = "interrupted by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"ended by {type(error).__name__}"

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import TaskID, TimeElapsedColumn
 
 from search_spaces import Value
-from tuning.compare.numbers import test_of
 from tuning.compare.record import StudyRecord
 from tuning.console import new_progress, print_plainly
 from tuning.engine.metrics import EpochMetrics
@@ -57,12 +56,9 @@ class CompareView:
         """A study has ended, now or in an earlier run."""
         self._end_trials()
         self._progress.advance(self._studies)
-        scores = test_of(record)
+        spent = f"{record.n_trials:g} trials, {record.secs:.0f} s"
         known = " (known)" if is_known else ""
-        self.say(
-            f"repeat {record.repeat + 1}  {record.sampler}: {record.n_trials:g} trials, {record.secs:.0f} s, "
-            f"test loss {scores.loss:.4f}, error {100 * scores.error:.2f} %{known}"
-        )
+        self.say(f"repeat {record.repeat + 1}  {record.sampler}: {spent}, {record.result}{known}")
 
     def resume(self, n_counted: int) -> None:
         """Trials that there are already."""

@@ -144,9 +144,7 @@ def test_cleaning_keeps_the_best_and_what_is_not_told_yet(tmp_path: Path) -> Non
     # The last trial is not in the list: it began after the list was read.
     store.clean(study.trials[:-1], [best.number])
     assert ["trial-1.npz", "trial-3.npz", "trial-4.npz"] == sorted(path.name for path in store.folder.iterdir())
-    assert 3 == store.first_kept([0, 3, 1])
-    with pytest.raises(ExportError, match="No weights of this study's trials"):
-        store.first_kept([0, 2])
+    assert [False, True] == [store.has(number) for number in (0, 1)]
     model = Model()
     store.load(1, model)
     np.testing.assert_array_equal(np.full(3, 1.0), model.weights[0])

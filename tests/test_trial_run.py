@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 import tensorflow as tf
@@ -18,6 +19,7 @@ from tuning.engine.metrics import EpochMetrics
 from tuning.engine.training import Diverged, Engine, TrainedModel
 from tuning.network_size import TooLarge
 from tuning.pruner import CatchUpPruner
+from tuning.result import Shipped
 from tuning.sampler import OverfitBackoffSampler
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitState
@@ -26,7 +28,7 @@ from tuning.strategy.records import Outcome
 from tuning.study_store import n_counted
 from tuning.tracking.mirror_runs import trial_run
 from tuning.trial_attrs import EXAMPLE_LOSSES, EXPECTED_VALUE, FIT_STATE, OUTCOME_REASON, VALUE_STDERR, outcome_of
-from tuning.trial_job import EpochReport, TrialEnd
+from tuning.trial_job import EpochReport, TrialEnd, TrialJob
 from tuning.trial_run import Pruned, TrialRunner
 from tuning.trials import RunningTrials
 from tuning.weights import WeightStore
@@ -238,3 +240,27 @@ def test_what_still_runs_when_the_search_ends_is_killed_with_its_reason() -> Non
     assert [running.number] == trials.abandon("interrupted by Ctrl-C")
     assert [Outcome.COMPLETE, Outcome.KILLED] == [outcome_of(trial) for trial in study.trials]
     assert "interrupted by Ctrl-C" == study.trials[1].user_attrs[OUTCOME_REASON]
+
+
+@pytest.mark.slow
+def test_the_best_trial_is_trained_again_where_its_weights_were_not_kept(digits: Dataset, tmp_path: Path) -> None:
+    """With its seed, so that they are the same weights; and once."""
+    train, validation = digits.train, digits.validation
+    engine = Engine(train.inputs, train.labels, validation.inputs, validation.labels)
+    settings = Settings(tmp_path, "again", max_epochs=2)
+    runner = TrialRunner(digits.for_training, engine, settings, WeightStore(tmp_path / "w"))
+    params = {**mlp_space().start(), "units": 16, "dropout": 0.2}
+    ended = runner.run(TrialJob(7, params, seed_index=1), lambda report: "")
+    file = tmp_path / "w" / "trial-7.npz"
+    with np.load(file) as arrays:
+        first = [arrays[name] for name in arrays.files]
+    file.unlink()
+    shipped = Shipped(7, params, seed=ended.attrs["seed"], train_secs=1.0)
+
+    notes = runner.train_again(shipped)
+
+    assert "trial 7 was trained again" in notes[0]
+    with np.load(file) as arrays:
+        for ours, theirs in zip(first, [arrays[name] for name in arrays.files], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert runner.train_again(shipped) == ()

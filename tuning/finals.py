@@ -7,7 +7,7 @@ Whatever is fitted (weights, temperatures) is fitted on the other parts: the tes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from tuning.networks import kept_model
 from tuning.own_model import family_of
 from tuning.parts_report import parts_report
 from tuning.pictures.scored import drawn_scores
-from tuning.result import MODELS, Comparison, ModelResult
+from tuning.result import MODELS, Comparison, ModelResult, Shipped
 from tuning.scoring import scoring_for
 from tuning.settings import PICTURES, Settings
 from tuning.task import Task
@@ -59,9 +59,7 @@ def compare_and_export(
     settings: Settings,
     choice: ModelChoice,
     baseline: BaselineFacts | None,
-    trial: int,
-    params: Mapping[str, float],
-    train_secs: float,
+    shipped: Shipped,
     weights: Path,
     data_sha256: str,
 ) -> Comparison:
@@ -73,20 +71,20 @@ def compare_and_export(
         settings: Of the search.
         choice: Its model.
         baseline: The pretrained baseline, if there is one for this data.
-        trial: Number of the best trial.
-        params: Its configuration.
-        train_secs: How long it trained.
-        weights: Folder of the kept weights, those of the best trial among them.
+        shipped: The best trial.
+        weights: Folder of the kept weights; if those of the best trial are not among them, it is trained again.
         data_sha256: Digest of the data set.
 
     Raises:
-        ExportError: If the weights are not there, or the export is not what was scored.
+        ExportError: If the export is not what was scored.
     """
     family = family_of(choice)
-    model = kept_model(family, data, params, WeightStore(weights), trial)
+    runner = TrialRunner(data, _engine(data), settings, WeightStore(weights), family)
+    again = runner.train_again(shipped)
+    model = kept_model(family, data, shipped.params, runner.weights, shipped.number)
     rivals, notes = _rivals(baseline, data)
-    plain, why_none = _plain(choice, TrialRunner(data, _engine(data), settings, WeightStore(weights), family))
-    tuned = tuned_finalist(model, params, train_secs, data.task)
+    plain, why_none = _plain(choice, runner)
+    tuned = tuned_finalist(model, shipped.params, shipped.train_secs, data.task)
     finalists = [*rivals, *plain, tuned]
     models, paired, test_scores = compare(finalists, data, test, settings.goal.metric)
     graphs = {
@@ -96,7 +94,7 @@ def compare_and_export(
     save_models(graphs, data.validation.inputs[:2], data.n_outputs, settings.study_dir / MODELS)
     _keep_outcomes(models, test_scores, test, data, settings.study_dir / MODELS)
     draw_models(settings.study_dir / PICTURES, test, _drawn(finalists, models, test_scores, test.labels, data.task))
-    about = {"study": settings.study, "trial": trial, "params": params, "data_sha256": data_sha256}
+    about = {"study": settings.study, "trial": shipped.number, "params": shipped.params, "data_sha256": data_sha256}
     about[TEMPERATURE] = models[-1].evaluation.temperature
     inputs, likeness = data.validation.inputs[:1000], _likeness(data, rivals, baseline)
     if likeness is not None:
@@ -105,7 +103,7 @@ def compare_and_export(
     val = _scores(tuned, data.validation, data)
     optimism = scoring_for(data).optimism(val, (test_scores[-1], test.labels), _BOOTSTRAP_SEED)
     parts, why_not = parts_report(rivals[0].name, rivals[0].outputs, data, test, likeness) if rivals else (None, ())
-    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *why_none, *why_not))
+    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *again, *why_none, *why_not))
 
 
 def _engine(data: TrainingData) -> Engine:

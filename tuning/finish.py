@@ -23,7 +23,7 @@ from tuning.export.model_card import MODEL_CARD, CardFacts, model_card
 from tuning.export.target import MARK, Exported
 from tuning.opening import Search, notes
 from tuning.repeats import seed_spread
-from tuning.result import RESULT_FILE, Comparison, SearchResult, data_facts, write_json
+from tuning.result import RESULT_FILE, Comparison, SearchResult, Shipped, data_facts, write_json
 from tuning.settings import PICTURES
 from tuning.strategy.actions import DEFAULT_SHRINK, Goal
 from tuning.study_note import study_note
@@ -52,7 +52,7 @@ def recorded_result(search: Search) -> str | None:
 def finish(search: Search, stop_reason: str, begun: float) -> str:
     """Open the test set, compare and export in another process, and write all of it down."""
     settings, dataset = search.settings, search.dataset
-    number = search.weights.first_kept(search.sampler.ranking(search.study))
+    number = search.sampler.ranking(search.study)[0]
     search.study.set_user_attr(SHIPPED_TRIAL, number)
     best = search.study.get_trials(deepcopy=False)[number]
     # Counted before it is opened: a kill in between must not hide an opening.
@@ -99,9 +99,7 @@ def _compared(search: Search, best: FrozenTrial, test: Examples) -> Comparison:
         search.settings,
         search.model,
         search.baseline,
-        best.number,
-        best.params,
-        best.user_attrs["train_secs"],
+        Shipped(best.number, best.params, best.user_attrs["seed"], best.user_attrs["train_secs"]),
         search.weights.folder,
         search.dataset.digest,
     )

@@ -31,6 +31,23 @@ MODELS = "models"  # folder inside a study's folder: each of them in MLflow's fo
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """The trial whose model is compared and exported.
+
+    Args:
+        number: Of the trial.
+        params: Its configuration.
+        seed: Of its training.
+        train_secs: How long it trained.
+    """
+
+    number: int
+    params: Mapping[str, Value]
+    seed: int
+    train_secs: float
+
+
+@dataclass(frozen=True)
 class NaiveReading:
     """What somebody sees who feeds a baseline without asking how it was trained, on the same test examples.
 

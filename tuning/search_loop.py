@@ -30,8 +30,8 @@ from tuning.workers import BEAT_SECS, Witness, Worker
 # How often a search that waits for the trials of another process looks whether they have ended.
 _POLL_SECS = 1.0
 
-# Weights of so many configurations stay on disk: repeats may still change which is the best.
-_N_KEPT = 5
+# Weights of so many configurations stay on disk, and of the start: repeats may still change which is the best.
+_N_KEPT = 30
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class SearchLoop:
         self._record(event.number, event)
         best = best_of(self._study)
         self.view.ended(self._trials.frozen(event.number), best)
-        kept = self.search.sampler.ranking(self._study)[:_N_KEPT]
+        ranking = self.search.sampler.ranking(self._study)
+        kept = [*ranking[:_N_KEPT], *sorted(ranking)[:1]]
         if smaller := self.search.sampler.smallest(self._study):  # for `tuning.export --smallest`
             kept.append(smaller.configuration.first_complete)
         self.search.weights.clean(self._study.get_trials(deepcopy=False), kept)

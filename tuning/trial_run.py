@@ -26,6 +26,7 @@ from tuning.engine.plan import learning_rate_of
 from tuning.engine.training import Diverged, Engine, TrainedModel, TrainingPlan
 from tuning.errors import is_disk_full
 from tuning.network_size import TooLarge, check_size
+from tuning.result import Shipped
 from tuning.settings import Settings
 from tuning.strategy.diagnosis import FitDiagnosis, diagnose
 from tuning.strategy.example_losses import ExampleLosses
@@ -83,6 +84,17 @@ class TrialRunner:
         """
         model = self._built(params, seed)
         return self._engine_of(model).train(model, self._plan(model, params, seed, self.settings.max_epochs))
+
+    def train_again(self, shipped: Shipped) -> tuple[str, ...]:
+        """Train a trial once more with its seed where its weights were not kept; what to note then.
+
+        Only the repeats of the confirmation may show which of hundreds of configurations is the best.
+        """
+        if self.weights.has(shipped.number):
+            return ()
+        trained = self.train(dict(shipped.params), shipped.seed)
+        self.weights.write(shipped.number, trained.model)
+        return (f"trial {shipped.number} was trained again with its seed: its weights had not been kept",)
 
     def _fails_everywhere(self, params: Params) -> bool:
         """Whether an epoch of other configurations fails too: the smallest ones, and a few at random."""

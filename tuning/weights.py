@@ -65,18 +65,6 @@ class WeightStore:
         """Whether a trial's weights are here."""
         return self._path(number).exists()
 
-    def first_kept(self, ranking: Sequence[int]) -> int:
-        """The first of these trials whose weights are here.
-
-        Raises:
-            ExportError: If none are.
-        """
-        kept = set(self._kept())
-        number = next((number for number in ranking if number in kept), None)
-        if number is None:
-            raise ExportError(f"No weights of this study's trials are in {self.folder.name}/.")
-        return number
-
     def clean(self, trials: Sequence[FrozenTrial], kept: Collection[int]) -> None:
         """Remove the weights of all ended trials but these.
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -94,8 +95,46 @@ def test_a_long_study_is_not_looked_through_again(tmp_path: Path, monkeypatch: p
     late = create_trial(state=optuna.trial.TrialState.PRUNED, intermediate_values={1: 0.5})
     late.datetime_start = late.datetime_complete = datetime(2001, 1, 1)
     study.add_trial(late)
-    opened().catch_up()
+    for _ in range(2):  # what was sent is settled by the next look
+        opened().catch_up()
     assert (4, 4) == (opened().tracker.n_settled, len(opened().tracker.keys()))
+
+
+class Slow(Tracker):
+    """A tracker that is overtaken between its look at what is there and what it does then."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def keys(self, since_ms: int | None = None) -> frozenset[str]:
+        """Something happens after the look, once."""
+        known = super().keys(since_ms)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return known
+
+
+def test_what_two_searches_send_at_the_same_moment_is_there_once_after_the_next_look(tmp_path: Path) -> None:
+    """Both have found the trials of a third, which was killed, and neither those of the other."""
+    study = optuna.create_study()
+    study.add_trials([create_trial(state=optuna.trial.TrialState.PRUNED, intermediate_values={1: 0.5})] * 2)
+    store = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlruns", "x")
+
+    def opened() -> tuple[Slow, Mirror]:
+        tracker = Slow(store, "both")
+        facts = DatasetFacts("digits", "0" * 64, "scikit-learn", n_train=1, n_val=1, n_test=1)
+        tracker.open_study(tags={}, params={}, dataset=facts)
+        return tracker, Mirror(tracker, study, OBJECTIVES["val_loss"])
+
+    (tracker, first), (_, second) = opened(), opened()
+    tracker.meanwhile = second.catch_up
+    first.catch_up()
+    opened()[1].catch_up()
+    client = MlflowClient(store.tracking_uri)
+    experiment = client.get_experiment_by_name("x")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
+    assert ["trial-0", "trial-1"] == sorted(str(run.info.run_name) for run in runs)
 
 
 def run(command: str, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -108,7 +108,7 @@ class Mirror:
             else:
                 self._log(self.study.get_trials(deepcopy=False)[number])
                 if (number + 1) % _SETTLE_EVERY == 0:
-                    self._settle(self.study.get_trials(deepcopy=False))
+                    self.catch_up(self.is_own)
         except StorageError as error:
             return self._away(begun, error)
         was_away, self._is_away = self._is_away, False
@@ -126,13 +126,17 @@ class Mirror:
         """
         trials, n_settled = self.study.get_trials(deepcopy=False), self.tracker.n_settled
         known = self.tracker.keys(_earliest_ms(trials[n_settled:]) if n_settled else None)
+        self._settle(trials)
         for trial in trials[n_settled:]:
             if trial.state.is_finished() and trial_key(trial.number) not in known and which(trial):
                 self._log(trial)
-        self._settle(trials)
 
     def _settle(self, trials: Sequence[FrozenTrial]) -> None:
-        """Note how far all trials have ended and are there."""
+        """Note how far all trials have ended and were there at the last look.
+
+        Not what was sent since: another search that started at the same moment may have sent it, too, and only the next
+        look finds both.
+        """
         n = self.tracker.n_settled
         while n < len(trials) and trials[n].state.is_finished() and self.tracker.has(trial_key(n)):
             n += 1

@@ -202,6 +202,19 @@ def test_a_worker_that_aborts_under_a_memory_limit_is_out_of_memory(
     assert how in study.trials[0].user_attrs[OUTCOME_REASON]
 
 
+def test_a_study_is_unproven_until_a_trial_could_be_trained() -> None:
+    """Also one that was resumed after failures: if it fails again, whether it always will has to be found out again."""
+    study, space = optuna.create_study(sampler=RandomSampler(seed=0)), mlp_space()
+    trials = RunningTrials(study, space, Settings(Path("/"), "x").goal, Worker.this(), n_val=100)
+    ends: list[tuple[Outcome, float | None]] = [(Outcome.FAILED, None), (Outcome.OUT_OF_MEMORY, None)]
+    found = []
+    for outcome, value in [*ends, (Outcome.COMPLETE, 0.5), (Outcome.FAILED, None)]:
+        job = trials.ask()
+        found.append(job.is_unproven)
+        trials.tell(TrialEnd(job.number, outcome, "", value))
+    assert [True, True, True, False] == found
+
+
 def test_of_two_processes_that_ask_at_the_same_moment_the_later_number_is_withdrawn() -> None:
     """The budget holds however many ask; what was withdrawn leaves no trace in the decisions."""
     space, goal = mlp_space(), Settings(Path("/"), "x").goal

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 _SAME = 1e-12  # differences that differ by less are one
 _CONFIDENCE = 0.95
-_N_FLIPS = 100_000
+_N_FLIPS = 2**16
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def sign_flip_p(differences: Array) -> float:
     """Could paired differences be as far from zero by chance? Two-sided; assumes no normal distribution.
 
     If the engines were alike, each difference could as well have had the other sign: p is the share of all ways to flip
-    signs whose sum is at least as far from zero; beyond 16 repeats, of 100,000 ways drawn at random.
+    signs whose sum is at least as far from zero; beyond 16 repeats, of 65,536 ways drawn at random.
 
     Args:
         differences: One a repeat.

@@ -69,6 +69,7 @@ def evaluate_labels(
         np.ravel(test_labels),
         validation_logits=yes_or_no(validation_logits),
         validation_labels=np.ravel(validation_labels),
+        n_labels=np.shape(validation_labels)[1],
     )
     share = bootstrap_mean_interval(1.0 - errors, _SEED)
     n_all_right = int((errors == 0).sum())

@@ -129,8 +129,8 @@ def loss_report(
         reported_loss: A mean loss in nats that was reported for these examples, to be explained; at least 0.
         trained_for: The scaling of inputs that the model was trained for, such as "[0, 1]", where it is known.
         seed: Of the bootstrap, at least 0.
-        n_labels: How many rows in a row belong to one example, which is what the intervals of the losses resample; the
-            intervals of calibration errors take each row as an example.
+        n_labels: How many rows in a row belong to one example: it is the evidence for the temperature, and what the
+            intervals of the losses resample; those of calibration errors take each row as an example.
 
     Raises:
         ValueError: If `check_examples` rejects a pair of arrays, or the reported loss is negative or not finite.
@@ -139,7 +139,7 @@ def loss_report(
         raise ValueError(f"`reported_loss` must be finite and at least 0, but got {reported_loss}.")
     examples = _read(outputs, labels, from_logits)
     fit = examples if fitted_on is None else _read(*fitted_on, from_logits)
-    temperature = fit_temperature(fit.scores, fit.classes)
+    temperature = fit_temperature(fit.scores, fit.classes, n_labels=n_labels)
     all_right = bool(fit.right.all())
     facts = _facts(examples, temperature, seed, from_logits, reported_loss, all_right, trained_for, n_labels)
     cause, bounds = name_cause(facts), loss_bounds(facts.n_classes, 1 - facts.error)

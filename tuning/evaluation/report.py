@@ -142,6 +142,7 @@ def evaluate_model(
     *,
     validation_logits: ArrayLike,
     validation_labels: ArrayLike,
+    n_labels: int = 1,
 ) -> Evaluation:
     """Return one model's numbers on the test examples, its temperature fitted on the validation examples.
 
@@ -150,12 +151,13 @@ def evaluate_model(
         test_labels: True classes, integers, shape (test examples,).
         validation_logits: Raw scores of the same model, shape (validation examples, classes).
         validation_labels: True classes, integers, shape (validation examples,).
+        n_labels: How many rows belong to one example; the temperature alone asks.
 
     Raises:
         ValueError: If `check_examples` rejects a pair of arrays.
     """
     scores, classes = check_examples(test_logits, test_labels)
-    temperature = fit_temperature(validation_logits, validation_labels)
+    temperature = fit_temperature(validation_logits, validation_labels, n_labels=n_labels)
     n_correct = int(correct_per_example(scores, classes).sum())
     return Evaluation(
         n_examples=len(classes),

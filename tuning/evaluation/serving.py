@@ -27,7 +27,9 @@ def temperature_of(outputs: NDArray[Any], labels: NDArray[Any], task: Task) -> f
     """
     if task is Task.REGRESSION:
         return 1.0
-    return fit_temperature(outputs if task is Task.MULTICLASS else yes_or_no(outputs), labels.ravel())
+    n_labels = labels.shape[1] if labels.ndim == 2 else 1
+    rows = outputs if task is Task.MULTICLASS else yes_or_no(outputs)
+    return fit_temperature(rows, labels.ravel(), n_labels=n_labels)
 
 
 def served(outputs: NDArray[Any], temperature: float, task: Task) -> NDArray[np.float64]:

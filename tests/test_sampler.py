@@ -3,9 +3,11 @@
 import copy
 import math
 import statistics
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import optuna
@@ -166,6 +168,31 @@ def test_of_two_workers_that_decide_at_the_same_moment_one_decides_again() -> No
     study = study_in(Interleaved())
     study.ask(DISTRIBUTIONS)
     assert 2 == len(set(configurations(study)))
+
+
+def test_workers_that_decide_at_the_same_moment_have_a_configuration_each() -> None:
+    """All have decided before the first one publishes, and each then takes its time."""
+    n_workers, rng = 4, np.random.default_rng(0)
+    decided, pauses_secs = threading.Barrier(n_workers), rng.uniform(0.0, 0.03, 1000).tolist()
+
+    class Slow(InMemoryStorage):
+        published: ClassVar[set[int]] = set()
+
+        def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ANN401
+            if key == DECISION and trial_id not in self.published:
+                self.published.add(trial_id)
+                decided.wait(10)
+            time.sleep(pauses_secs.pop())
+            super().set_trial_system_attr(trial_id, key, value)
+
+        def set_trial_param(self, *args: Any) -> None:  # noqa: ANN401
+            time.sleep(pauses_secs.pop())
+            super().set_trial_param(*args)
+
+    study = study_in(Slow())
+    with ThreadPoolExecutor(n_workers) as workers:
+        list(workers.map(lambda _: study.ask(DISTRIBUTIONS), range(n_workers)))
+    assert n_workers == len(set(configurations(study)))
 
 
 @pytest.mark.parametrize("is_timed", [True, False], ids=["timed", "not timed"])

@@ -41,13 +41,10 @@ from tuning.strategy.selection import Leader
 from tuning.strategy.shrink import Smaller
 from tuning.trial_attrs import DECISION, enqueued_coordinates, history_of, is_maximized, outcome_of
 
-# Two workers that decide at the same moment see each other's decision only after both are published; a cheap trial may
-# even have ended by then.
-_MAX_RACES = 5
-
-# ... so each of them then waits for as many of these as its number says, or they would decide at the same moment again.
-_RACE_PAUSE_SECS = 0.02
-_RACE_TURNS = 16
+# Two workers that decide at the same moment see each other's decision only after both are published: how often one may
+# have to decide again, and how long it waits for another one that has to.
+_MAX_RACES = 20
+_RACE_PAUSE_SECS, _RACE_PATIENCE_SECS = 0.05, 5.0
 
 # Random draws before the untried grid points are taken in order, which ends surely.
 _MAX_DRAWS = 100
@@ -132,11 +129,31 @@ class OverfitBackoffSampler(BaseSampler):
             before = _without(_all_trials(study), trial.number)
             decision = self._decide(self._history_of(before, study), study, enqueued)
             self._publish(study, trial, decision)
-            news = _news(before, _without(_all_trials(study), trial.number))
-            if not _is_taken(decision, history_of(news, self._space, maximize=is_maximized(study))):
+            if self._is_kept(study, trial, decision, before):
                 break
-            time.sleep(_RACE_PAUSE_SECS * (trial.number % _RACE_TURNS))
         return self._space.params(decision.point)
+
+    def _is_kept(self, study: Study, trial: FrozenTrial, decision: Suggest, before: Sequence[FrozenTrial]) -> bool:
+        """Whether this trial may have its decision, or has to decide again because another worker has the same.
+
+        Each publishes before it looks, so of two at least one sees the other. The smaller number has it; but the larger
+        one may have looked before and begun already, so that the smaller one waits until it sees which.
+        """
+        for _ in range(round(_RACE_PATIENCE_SECS / _RACE_PAUSE_SECS)):
+            rivals = self._rivals(study, trial, decision, before)
+            if not rivals:
+                return True
+            if any(rival.number < trial.number or _has_begun(rival) for rival in rivals):
+                return False
+            time.sleep(_RACE_PAUSE_SECS)
+        return False  # its process is gone, and whoever tries that trial again trains the configuration
+
+    def _rivals(
+        self, study: Study, trial: FrozenTrial, decision: Suggest, before: Sequence[FrozenTrial]
+    ) -> list[FrozenTrial]:
+        """The other trials with the same decision that were running or not there before; they may have ended since."""
+        news = _news(before, _without(_all_trials(study), trial.number))
+        return [each for each in news if _is_taken(decision, history_of([each], self._space, maximize=False))]
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -258,6 +275,11 @@ def _is_taken(decision: Suggest, others: History) -> bool:
         run = (decision.point, decision.seed_index)
         return any((record.point, record.seed_index) == run for record in others.trials)
     return any(record.point == decision.point for record in others.trials)
+
+
+def _has_begun(trial: FrozenTrial) -> bool:
+    """Whether a trial has its configuration for good: it is given its parameters once its decision stands."""
+    return bool(trial.params) or trial.state.is_finished()
 
 
 def _without(trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:

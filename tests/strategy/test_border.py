@@ -2,7 +2,7 @@
 
 import pytest
 
-from search_spaces import Point, SearchSpace, mlp_space
+from search_spaces import Point, Role, SearchSpace, choice, mlp_space
 from tuning.strategy.border import Climb, Crossing, Unreachable, cross_border
 from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
@@ -135,6 +135,22 @@ def test_when_everything_fails_it_gives_up() -> None:
     assert "no configuration could be trained" == step.why
     assert at(units=16, layers=1) == trials[-1].point
     assert len(trials) <= 6
+
+
+def test_in_a_space_without_capacity_a_failed_start_is_not_the_end() -> None:
+    """What failed may depend on a choice; ten failures are enough to know."""
+    others = [lever for lever in SPACE.levers if lever.role is not Role.CAPACITY]
+    space = SearchSpace("no capacity", (choice("activation", ("relu", "tanh")), *others))
+    start = failed(0, space.start_point())
+    step = climbed(start, space=space)
+    assert "tanh" == space.params(step.point)["activation"]
+    assert "no value (failed): another configuration may give one" == step.why
+    assert isinstance(cross_border([start, fits(1, step.point)], space), Crossing)
+    trials = [start]
+    while isinstance(step := cross_border(trials, space), Climb):
+        trials.append(failed(len(trials), step.point))
+    assert "no configuration could be trained" == step.why
+    assert len({trial.point for trial in trials}) == len(trials) <= 10
 
 
 def test_at_the_largest_network_the_best_is_the_start() -> None:

@@ -20,6 +20,9 @@ from tuning.strategy.records import Outcome, TrialRecord
 # No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
 _MAX_TRIALS = 40
 
+# In a space without capacity, as many trials without a value are enough to know that nothing can be trained.
+_MAX_UNTRAINED = 10
+
 
 @dataclass(frozen=True)
 class Climb:
@@ -104,6 +107,10 @@ def _after(
     smaller = _smaller(at, space, visited)
     if smaller:
         return Climb(smaller, "lower capacity", f"{_without_value(last)}: a smaller network may give one")
+    has_capacity = bool(space.indices(Role.CAPACITY))
+    other = None if has_capacity or len(trials) >= _MAX_UNTRAINED else _other(space, visited)
+    if other:
+        return Climb(other, "another configuration", f"{_without_value(last)}: another configuration may give one")
     return Unreachable("no configuration could be trained")
 
 
@@ -116,6 +123,18 @@ def _smaller(point: Point, space: SearchSpace, visited: Container[Point]) -> Poi
             candidate = (*point[:j], x, *point[j + 1 :])
             if candidate not in visited:
                 return candidate
+    return None
+
+
+def _other(space: SearchSpace, visited: Container[Point]) -> Point | None:
+    """The next neighbour of the start: what fails may depend on any lever, on a choice without a role first of all."""
+    start = space.start_point()
+    for role in (None, Role.NUISANCE, Role.REGULARIZATION):
+        for j, lever in enumerate(space.levers):
+            for x in (lever.nearest(start[j] - lever.first_step), lever.nearest(start[j] + lever.first_step)):
+                candidate = space.canonical((*start[:j], x, *start[j + 1 :]))
+                if lever.role is role and candidate not in visited:
+                    return candidate
     return None
 
 

@@ -33,13 +33,14 @@ from benchmarks.watched_search import STUDY, Sample, log_of, running, watched
 from tuning.study_store import load_study
 from tuning.trial_attrs import TRAIN_SECS
 
-_SETTLING = 0.1  # of all trials: until then libraries are loaded and tables created
+_SETTLING_SHARE, _SETTLING_TRIALS = 0.1, 20  # until then libraries are loaded, threads started and tables created
 _WORKER_SETTLING = 5  # trials of a worker, as in `tuning/pool.py`
 
 
 def quantities(samples: Sequence[Sample], trials: Sequence[FrozenTrial]) -> Iterator[Quantity]:
     """What was seen of processes, files and trials, each over the number of trials."""
-    settled = [sample for sample in samples if sample.n_ended >= _SETTLING * len(trials)]
+    n_settling = max(int(_SETTLING_SHARE * len(trials)), _SETTLING_TRIALS)
+    settled = [sample for sample in samples if sample.n_ended >= n_settling]
     ended = [sample.n_ended for sample in settled]
     of_study = [sample.study for sample in settled]
     yield Quantity("study: resident memory (MB)", ended, [each.resident_mb for each in of_study], flat)
@@ -47,7 +48,7 @@ def quantities(samples: Sequence[Sample], trials: Sequence[FrozenTrial]) -> Iter
     yield Quantity("study: threads", ended, [each.n_threads for each in of_study], flat)
     yield from _of_workers(settled)
     # Of light workers no trial has any: their seconds are the strategy's, which has phases.
-    late = [trial for trial in trials[int(_SETTLING * len(trials)) :] if trial.user_attrs.get(TRAIN_SECS)]
+    late = [trial for trial in trials[n_settling:] if trial.user_attrs.get(TRAIN_SECS)]
     secs = [(each.datetime_complete - each.datetime_start).total_seconds() for each in late]
     beside = [each - trial.user_attrs[TRAIN_SECS] for each, trial in zip(secs, late, strict=True)]
     yield Quantity("a trial: seconds", range(len(late)), secs, flat)

@@ -94,7 +94,8 @@ def _command(line: str) -> str:
 
 def _ours(module: str, args: list[str]) -> tuple[int, str, str]:
     """Exit code, output and errors of one of this project's commands."""
-    main = getattr(importlib.import_module(module), module.rpartition(".")[2])
+    is_package = hasattr(importlib.import_module(module), "__path__")
+    main = getattr(importlib.import_module(f"{module}.__main__" if is_package else module), module.rpartition(".")[2])
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         exit_code = cli.run(main, args)
     return exit_code, out.getvalue(), err.getvalue()

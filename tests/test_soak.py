@@ -17,7 +17,7 @@ N_TRIALS = 50
 
 @pytest.mark.slow
 def test_a_long_search_keeps_its_memory_files_threads_and_seconds_and_its_files_grow_in_proportion() -> None:
-    """All that a search does but train, beginning with the trials after the first tenth."""
+    """All that a search does but train, beginning after the first twenty trials."""
     command = [sys.executable, "-m", "benchmarks.soak", "--light", "--trials", str(N_TRIALS)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert 0 == done.returncode, done.stdout + done.stderr

@@ -160,9 +160,9 @@ def _confirmed(runs: Sequence[Run], n_trials: int, replay: Replay) -> Point:
     return min(finalists, key=lambda point: np.mean([replay.train(point, seed).value for seed in range(n_seeds)]))
 
 
-def regrets_of_ours(name: str, replay: Replay, budgets: Sequence[int]) -> list[float]:
+def regrets_of_ours(variant: Variant, replay: Replay, budgets: Sequence[int]) -> list[float]:
     """Regret at each budget: the search hardly depends on it, the confirmation at its end does."""
-    variant, n_seeds = OURS[name], replay.n_search_seeds
+    n_seeds = replay.n_search_seeds
     space = variant.space(replay.table.space, replay.repetition)
     plan = replace(
         variant.plan,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.samplers_report import Regrets, tables
+from benchmarks.samplers_report import Regrets, paired_table, tables
 
 Trace = list[tuple[float, float]]
 """(cost so far, regret in per cent of what would be shipped then), ascending in cost; cost in mean trainings."""
@@ -16,7 +16,7 @@ Trace = list[tuple[float, float]]
 COSTS = (2.5, 5.0, 10.0, 20.0, 40.0)
 TARGET = 10.0  # regret, per cent
 
-_OURS = "ours"
+NO_MODEL = "ours, no model"
 _N_BOOTSTRAP = 10_000
 
 
@@ -44,7 +44,8 @@ def report(
     """All tables.
 
     Args:
-        results: Task and, by arm, `trials` (regret at each budget) and `secs` (a trace); a pair for each run.
+        results: Task and, by arm, `trials` (regret at each budget) and `secs` (a trace); a pair for each run, in the
+            order of repetitions.
         units: Seconds of the mean training, by task, in the order of the tables.
         budgets: Of trials.
         without: Regret of shipping nothing.
@@ -68,6 +69,9 @@ def report(
         f"Seconds to a regret of {TARGET:g} % for good, median of the runs with its 95 % interval:",
         cost_table(traces, units),
     ]
+    if NO_MODEL in trials:
+        parts += [f"Ours minus {NO_MODEL!r} over trials:", paired_table(_arrays(trials), NO_MODEL, tasks, budgets)]
+        parts += ["... and over seconds:", paired_table(at_costs, NO_MODEL, tasks, COSTS)]
     return "\n\n".join(parts)
 
 

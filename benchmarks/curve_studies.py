@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import click
@@ -28,12 +28,13 @@ from benchmarks.arms import (
     OPTUNA_ARMS,
     RANDOM_TWICE,
     Run,
+    Variant,
     record,
     regrets_of_optuna_arm,
     regrets_of_ours,
     started_small,
 )
-from benchmarks.curve_report import Trace, report
+from benchmarks.curve_report import NO_MODEL, Trace, report
 from benchmarks.curve_tasks import DEVELOPMENT, REPORT
 from benchmarks.results import Results
 from benchmarks.tables import Replay, load
@@ -61,10 +62,11 @@ def small_network(space: SearchSpace) -> SearchSpace:
     return replace(space, levers=tuple(map(at_bottom, space.levers)))
 
 
-OURS: dict[str, Callable[[SearchSpace], SearchSpace]] = {
-    "ours": lambda space: space,
-    "ours, started small": started_small,
-    "ours, small network": small_network,
+OURS: dict[str, Variant] = {
+    "ours": Variant(),
+    NO_MODEL: Variant(Plan(use_model=False)),
+    "ours, started small": Variant(space=lambda space, repetition: started_small(space)),
+    "ours, small network": Variant(space=lambda space, repetition: small_network(space)),
 }
 
 
@@ -91,9 +93,10 @@ def trace_of_optuna_arm(runs: Sequence[Run], replay: Replay) -> Trace:
     return trace
 
 
-def trace_of_ours(replay: Replay, limit_secs: float) -> Trace:
+def trace_of_ours(variant: Variant, replay: Replay, limit_secs: float) -> Trace:
     """What the strategy would ship after each trial of a search whose budget is time."""
-    space, plan = replay.table.space, Plan(is_timed=True, seed=replay.repetition)
+    space = variant.space(replay.table.space, replay.repetition)
+    plan = replace(variant.plan, is_timed=True, seed=replay.repetition)
     trials: list[TrialRecord] = []
     spent, trace = 0.0, []
     while spent < limit_secs and len(trials) < MAX_TRIALS:
@@ -113,9 +116,9 @@ def run_cell(cell: Cell) -> dict[str, dict[str, list[float] | Trace]]:
     replay = Replay(load(cell.task), cell.repetition)
     unit = float(replay.table.secs.mean())
     if cell.arm in OURS:
-        started = Replay(replace(replay.table, space=OURS[cell.arm](replay.table.space)), cell.repetition)
-        trace = trace_of_ours(started, MAX_COST * unit)
-        return {cell.arm: {"trials": regrets_of_ours("ours", started, BUDGETS), "secs": _in_units(trace, unit)}}
+        variant = OURS[cell.arm]
+        trace = trace_of_ours(variant, replay, MAX_COST * unit)
+        return {cell.arm: {"trials": regrets_of_ours(variant, replay, BUDGETS), "secs": _in_units(trace, unit)}}
     is_random = cell.arm == "random"
     runs = OPTUNA_ARMS[cell.arm](replay, 2 * MAX_TRIALS if is_random else MAX_TRIALS)
     trace = _in_units(trace_of_optuna_arm(runs, replay), unit)
@@ -176,7 +179,8 @@ def run(tasks: str, arms: str, limit_secs: float) -> None:
 def show(tasks: str) -> None:
     """Print the tables as Markdown."""
     names = _GROUPS[tasks]
-    results = [(cell.task, result) for cell, result in _RESULTS.kept().items() if cell.task in names]
+    kept = sorted(_RESULTS.kept().items(), key=lambda item: item[0].repetition)
+    results = [(cell.task, result) for cell, result in kept if cell.task in names]
     units = {name: float(load(name).secs.mean()) for name in names}
     click.echo(report(results, units, BUDGETS, _NO_RESULT))
 

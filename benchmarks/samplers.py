@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import optuna
 
 from benchmarks.arms import OPTUNA_ARMS, OURS, RANDOM_TWICE, regrets_of_optuna_arm, regrets_of_ours
 from benchmarks.results import Results
-from benchmarks.samplers_report import picture, tables
+from benchmarks.samplers_report import Regrets, paired_table, picture, tables
 from benchmarks.tables import DEVELOPMENT, FCNET, HPOBENCH, Replay, load
 
 BUDGETS = (5, 10, 20, 40, 60)
@@ -69,7 +69,7 @@ def run_cell(cell: Cell, curves: Path | None) -> dict[str, list[float]]:
     """Regrets at every budget, in per cent, by arm: random search gives its doubled budget as well."""
     replay = Replay(load(cell.task, curves), cell.repetition, cell.noise)
     if cell.arm in OURS:
-        return {cell.arm: regrets_of_ours(cell.arm, replay, BUDGETS)}
+        return {cell.arm: regrets_of_ours(OURS[cell.arm], replay, BUDGETS)}
     arm = OPTUNA_ARMS[cell.arm]
     if cell.arm != "random":
         return {cell.arm: regrets_of_optuna_arm(arm, replay, BUDGETS)}
@@ -114,20 +114,23 @@ def run(tasks: str, noise: float, curves: Path | None, arms: str, limit_secs: fl
 @_NOISE
 @_CURVES
 @click.option("--picture", "picture_path", type=click.Path(path_type=Path), default=None, help="Draw it there as well.")
-def show(tasks: str, noise: float, curves: Path | None, picture_path: Path | None) -> None:
+@click.option("--against", default="", help='Task by task against one ablation instead. Example: "ours, no model"')
+def show(tasks: str, noise: float, curves: Path | None, picture_path: Path | None, against: str) -> None:
     """Print the tables as Markdown, and draw the means."""
     names = tasks_of(tasks, curves)
+    regrets = _regrets(names, noise)
+    click.echo(paired_table(regrets, against, names, BUDGETS) if against else tables(regrets, names, BUDGETS))
+    if picture_path is not None:
+        picture(regrets, names, BUDGETS).savefig(picture_path, dpi=100)
+
+
+def _regrets(tasks: list[str], noise: float) -> Regrets:
     regrets: dict[str, dict[str, list[list[float]]]] = {}
     for cell, result in sorted(_RESULTS.kept().items(), key=lambda item: item[0].repetition):
-        if cell.noise == noise and cell.task in names:
+        if cell.noise == noise and cell.task in tasks:
             for arm, row in result.items():
                 regrets.setdefault(arm, {}).setdefault(cell.task, []).append(row)
-    arrays: Mapping[str, Mapping[str, np.ndarray]] = {
-        arm: {task: np.array(rows) for task, rows in by_task.items()} for arm, by_task in regrets.items()
-    }
-    click.echo(tables(arrays, names, BUDGETS))
-    if picture_path is not None:
-        picture(arrays, names, BUDGETS).savefig(picture_path, dpi=100)
+    return {arm: {task: np.array(rows) for task, rows in by_task.items()} for arm, by_task in regrets.items()}
 
 
 if __name__ == "__main__":

@@ -8,16 +8,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmarks.statistics import contrast, holm, mean_ranks
+from benchmarks.statistics import contrast, differences, holm, mean_ranks, stderr
 
 Regrets = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """Arm -> task -> array of shape (repetitions, budgets)."""
 
 _OURS = "ours"
+_ABLATIONS = "ours, "  # how their names begin: each of their runs has the seeds of the run of ours with its number
 _REGRET_TICKS = (5, 10, 20, 50, 100)
 
 
-def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:
+def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> str:
     """All tables; an arm that has not run on every task yet is left out."""
     complete = {arm: by_task for arm, by_task in regrets.items() if set(tasks) <= by_task.keys()}
     parts = [_mean_table(complete, tasks, budgets)]
@@ -26,7 +27,7 @@ def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> st
     return "\n\n".join(parts)
 
 
-def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> Figure:
+def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> Figure:
     """Mean regret over the budget; a line for each arm that ran on every task."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
@@ -50,7 +51,7 @@ def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> F
     return figure
 
 
-def _mean_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:
+def _mean_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> str:
     ranks = [
         mean_ranks([{arm: float(by[task][:, i].mean()) for arm, by in regrets.items()} for task in tasks])
         for i in range(len(budgets))
@@ -70,9 +71,13 @@ def _mean_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) 
     return _markdown(head, rows)
 
 
-def _contrast_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:
+def _contrast_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> str:
     head = ["ours minus", *(f"N = {n}" for n in budgets)]
-    rows = [[arm, *_contrasts(regrets[_OURS], other, tasks, budgets)] for arm, other in regrets.items() if arm != _OURS]
+    rows = [
+        [arm, *_contrasts(regrets[_OURS], other, tasks, budgets, is_paired=arm.startswith(_ABLATIONS))]
+        for arm, other in regrets.items()
+        if arm != _OURS
+    ]
     return _markdown(head, rows)
 
 
@@ -80,10 +85,12 @@ def _contrasts(
     ours: Mapping[str, NDArray[np.float64]],
     other: Mapping[str, NDArray[np.float64]],
     tasks: Sequence[str],
-    budgets: Sequence[int],
+    budgets: Sequence[float],
+    *,
+    is_paired: bool,
 ) -> Iterator[str]:
     found = {
-        i: contrast([ours[task][:, i] for task in tasks], [other[task][:, i] for task in tasks])
+        i: contrast([ours[task][:, i] for task in tasks], [other[task][:, i] for task in tasks], is_paired=is_paired)
         for i in range(len(budgets))
     }
     corrected = holm({i: each.p_value for i, each in found.items()})
@@ -95,7 +102,18 @@ def _contrasts(
         )
 
 
-def _task_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[int]) -> str:
+def paired_table(regrets: Regrets, ablation: str, tasks: Sequence[str], budgets: Sequence[float]) -> str:
+    """Ours minus one of its ablations, task by task: means of the pairs of runs and, in brackets, standard errors."""
+    rows = []
+    for task in tasks:
+        gained = differences(regrets[_OURS][task], regrets[ablation][task])
+        cells = (f"{gained[:, i].mean():+.1f} ({stderr(gained[:, i]):.1f})" for i in range(len(budgets)))
+        rows.append([task, str(len(gained)), *cells])
+    together = _contrasts(regrets[_OURS], regrets[ablation], tasks, budgets, is_paired=True)
+    return _markdown(["task", "pairs", *(f"N = {n}" for n in budgets)], [*rows, ["all of them", "", *together]])
+
+
+def _task_table(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> str:
     shown = [arm for arm in (_OURS, "start", "TPE + start", "GP + start", "random 2x") if arm in regrets]
     head = ["task", *shown]
     rows = [

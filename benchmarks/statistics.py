@@ -32,15 +32,23 @@ class Contrast:
         return self.high < 0 or self.low > 0
 
 
-def contrast(ours: Sequence[Array], other: Sequence[Array]) -> Contrast:
+def contrast(ours: Sequence[Array], other: Sequence[Array], *, is_paired: bool = False) -> Contrast:
     """Compare two arms; one array of regrets for each task, of any number of repetitions.
 
     The interval (95 %) resamples tasks, and the repetitions within each. A task is won where the means differ by more
     than two standard errors. The p-value is Wilcoxon's signed-rank test on the tasks' mean differences.
+
+    Args:
+        ours: Regrets of the first arm.
+        other: Regrets of the second one.
+        is_paired: Whether repetitions of the same number belong together; those that only one arm has are left out.
     """
+    if is_paired:
+        pairs = [differences(a, b) for a, b in zip(ours, other, strict=True)]
+        ours, other = pairs, [np.zeros_like(each) for each in pairs]
     rng = np.random.default_rng(0)
     means = np.array([a.mean() - b.mean() for a, b in zip(ours, other, strict=True)])
-    errors = np.array([np.hypot(_stderr(a), _stderr(b)) for a, b in zip(ours, other, strict=True)])
+    errors = np.array([np.hypot(stderr(a), stderr(b)) for a, b in zip(ours, other, strict=True)])
     resampled = np.array([[_resampled(a, rng) - _resampled(b, rng)] for a, b in zip(ours, other, strict=True)])
     picks = rng.integers(len(means), size=(_N_BOOTSTRAP, len(means)))
     draws = rng.integers(resampled.shape[2], size=picks.shape)
@@ -50,6 +58,12 @@ def contrast(ours: Sequence[Array], other: Sequence[Array]) -> Contrast:
     wins, losses = int((is_clear & (means < 0)).sum()), int((is_clear & (means > 0)).sum())
     ties = len(means) - wins - losses
     return Contrast(float(means.mean()), float(low), float(high), wins, ties, losses, p_value)
+
+
+def differences(ours: Array, other: Array) -> Array:
+    """Of the repetitions that both have: the first ones."""
+    n = min(len(ours), len(other))
+    return ours[:n] - other[:n]
 
 
 def holm(p_values: Mapping[int, float]) -> dict[int, float]:
@@ -69,7 +83,8 @@ def mean_ranks(tasks: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return dict(zip(names, ranks.tolist(), strict=True))
 
 
-def _stderr(values: Array) -> float:
+def stderr(values: Array) -> float:
+    """Of the mean; 0 where there is one value only."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 

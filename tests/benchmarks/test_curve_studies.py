@@ -54,7 +54,7 @@ def test_the_starts_differ_where_their_names_say_so() -> None:
     from benchmarks.tables import load
 
     space = load("breast_cancer").space
-    starts = {name: make(space).start() for name, make in OURS.items()}
+    starts = {name: variant.space(space, 0).start() for name, variant in OURS.items()}
     assert {"units": 3, "layers": 1, "dropout": 0, "l2": 0} == starts["ours"]
     assert {"units": 0, "layers": 0, "dropout": 3, "l2": 3} == starts["ours, started small"]
     assert {"units": 0, "layers": 0, "dropout": 0, "l2": 0} == starts["ours, small network"]

@@ -34,6 +34,18 @@ def test_an_arm_against_itself_is_a_tie() -> None:
     assert (0.0, 1.0, 2) == (found.difference, found.p_value, found.ties)
 
 
+def test_pairs_see_what_the_luck_of_both_would_hide() -> None:
+    """One point better in every pair, among runs that differ by tens; the ninth run of one arm has no partner."""
+    rng = np.random.default_rng(2)
+    other = [rng.normal(0, 20, 8) for _ in range(5)]
+    ours = [np.append(row - 1.0, 500.0) for row in other]
+    paired = contrast(ours, other, is_paired=True)
+    assert paired.difference == pytest.approx(-1.0)
+    assert paired.excludes_zero
+    assert 5 == paired.wins
+    assert not contrast([row[:-1] for row in ours], other).excludes_zero
+
+
 def test_holm_multiplies_the_smallest_most_and_never_reorders() -> None:
     """Holm 1979: 0.01 x 3, 0.02 x 2, then at least as much as before, at most 1."""
     assert {5: 0.03, 10: 0.04, 20: 0.04} == holm({10: 0.02, 20: 0.03, 5: 0.01})

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 
-from benchmarks.arms import RANDOM_TWICE, Run, regrets_of_optuna_arm, regrets_of_ours, shuffled_signs, started_small
-from benchmarks.samplers_report import tables
+from benchmarks.arms import (
+    RANDOM_TWICE,
+    Run,
+    Variant,
+    regrets_of_optuna_arm,
+    regrets_of_ours,
+    shuffled_signs,
+    started_small,
+)
+from benchmarks.samplers_report import paired_table, tables
 from benchmarks.tables import Replay, Table
 from search_spaces import Lever, Role, Scale, SearchSpace
 
@@ -56,7 +64,7 @@ def test_added_noise_belongs_to_the_run() -> None:
 
 def test_ours_finds_the_bottom_and_the_ablations_differ() -> None:
     """On a bowl without noise; the ablations are other spaces over the same table."""
-    assert [0.0] == regrets_of_ours("ours", Replay(bowl(0.0), 0), [20])
+    assert [0.0] == regrets_of_ours(Variant(), Replay(bowl(0.0), 0), [20])
     assert {"size": 0, "restraint": 4} == started_small(SPACE).start()
     shuffled = {tuple(shuffled_signs(SPACE, i).start().values()) for i in range(8)}
     assert {(4, 0), (0, 0), (4, 4), (0, 4)} >= shuffled
@@ -84,3 +92,12 @@ def test_the_tables_name_every_arm() -> None:
     shown = tables(arms, ["a", "b"], [5, 10])
     assert 3 == shown.count("| arm |") + shown.count("| ours minus |") + shown.count("| task |")
     assert shown.count(RANDOM_TWICE) >= 3
+
+
+def test_an_ablation_is_shown_task_by_task_in_pairs() -> None:
+    """Three runs of it, so three pairs; a difference that is the same in all of them has no standard error."""
+    ours = np.arange(8.0).reshape(4, 2)
+    arms = {"ours": {"a": ours}, "ours, no model": {"a": ours[:3] + 2.0}}
+    shown = paired_table(arms, "ours, no model", ["a"], [5, 10])
+    assert "| a | 3 | -2.0 (0.0) | -2.0 (0.0) |" in shown
+    assert "**-2.0** [-2.0, -2.0], 1/0/0" in shown

@@ -176,6 +176,7 @@ def test_the_strategy_loads_no_heavy_library() -> None:
     assert set() == set(loaded.stdout.split()) & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_the_process_that_holds_the_study_loads_no_tensorflow() -> None:
     """Its import takes seconds, which pass in other processes meanwhile; pictures are drawn at the end."""
     code = "import sys, tuning.search, tuning.study; print(*sys.modules)"

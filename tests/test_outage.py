@@ -73,6 +73,7 @@ def test_a_server_that_is_away_is_asked_seldom_and_gets_everything_when_it_is_ba
     assert frozenset(f"trial-{number}" for number in range(5)) == tracker.keys()
 
 
+@pytest.mark.slow
 def test_a_long_study_is_not_looked_through_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known to be there is not read on resuming; what is missing after that is sent, whatever the clock."""
     monkeypatch.setattr("tuning.tracking.mirror._SETTLE_EVERY", 2)
@@ -114,6 +115,7 @@ class Slow(Tracker):
         return known
 
 
+@pytest.mark.slow
 def test_what_two_searches_send_at_the_same_moment_is_there_once_after_the_next_look(tmp_path: Path) -> None:
     """Both have found the trials of a third, which was killed, and neither those of the other."""
     study = optuna.create_study()

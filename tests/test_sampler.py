@@ -25,7 +25,7 @@ MLP = mlp_space()
 DISTRIBUTIONS = MLP.distributions()
 
 
-@pytest.fixture(params=["memory", "journal"])
+@pytest.fixture(params=["memory", pytest.param("journal", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> BaseStorage:
     """Both kinds of storage that the strategy must not be able to tell apart."""
     if request.param == "memory":

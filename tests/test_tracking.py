@@ -111,6 +111,7 @@ def leave_half_written(store: Store, tracker: Tracker, key: str) -> str:
     return str(run.info.run_id)
 
 
+@pytest.mark.slow
 def test_every_run_says_who_ran_what_from_which_commit(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

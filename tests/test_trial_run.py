@@ -160,6 +160,7 @@ def test_a_pruned_trial_says_why_in_numbers_and_what_it_was_expected_to_reach() 
     assert 0.1 == pytest.approx(study.trials[-1].user_attrs[VALUE_STDERR])
 
 
+@pytest.mark.slow
 def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]]) -> None:
     """Its configuration is tried again, with the same seed."""
     killed, again = tried(None)
@@ -169,6 +170,7 @@ def test_a_killed_trial_uses_up_no_budget(tried: Callable[..., list[FrozenTrial]
     assert 1 == n_counted(study)
 
 
+@pytest.mark.slow
 def test_a_configuration_that_kills_its_worker_again_and_again_has_failed(
     tried: Callable[..., list[FrozenTrial]],
 ) -> None:

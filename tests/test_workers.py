@@ -228,6 +228,7 @@ def test_a_deterministic_worker_trains(digits: Dataset, tmp_path: Path) -> None:
     assert ends[0].value == ends[1].value
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_begin_end_the_search() -> None:
     """They would die for ever."""
     with (

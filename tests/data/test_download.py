@@ -86,6 +86,7 @@ def test_another_file_is_refused_and_removed(host: str, tmp_path: Path) -> None:
     assert list((tmp_path / "datasets").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_silent_server_is_given_up_in_seconds(host: str, tmp_path: Path) -> None:
     """A server that takes the call and never answers is given up before Keras is even imported."""
     start = time.monotonic()

@@ -47,7 +47,7 @@ def shuffled(inputs: NDArray, labels: NDArray, epoch: int) -> tuple[NDArray, NDA
 
 
 @pytest.mark.parametrize("compilation", [XLA, GRAPH], ids=str)
-@pytest.mark.parametrize("l2", [0.0, 1e-2])
+@pytest.mark.parametrize("l2", [pytest.param(0.0, marks=pytest.mark.slow), 1e-2])
 def test_epochs_agree_with_fit(build: BuildModel, train: Examples, l2: float, compilation: Compilation) -> None:
     """Three epochs of 13 steps, the last one smaller."""
     program = program_for(build(l2=l2), train.inputs, train.labels, 32, compilation)

@@ -313,6 +313,7 @@ def with_killed(trials: list[TrialRecord], places: list[int]) -> list[TrialRecor
     return kept + [TrialRecord(number, MLP.start_point(), Outcome.KILLED) for number in free]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(ENDINGS, min_size=1, max_size=20), st.integers(1, 14))
 def test_a_decision_is_a_function_of_the_history(

@@ -83,7 +83,7 @@ def compare_and_export(
     again = runner.train_again(shipped)
     model = kept_model(family, data, shipped.params, runner.weights, shipped.number)
     rivals, notes = _rivals(baseline, data)
-    plain, why_none = _plain(choice, runner)
+    plain, about_plain = _plain(choice, runner)
     tuned = tuned_finalist(model, shipped.params, shipped.train_secs, data.task)
     finalists = [*rivals, *plain, tuned]
     models, paired, test_scores = compare(finalists, data, test, settings.goal.metric)
@@ -103,7 +103,7 @@ def compare_and_export(
     val = _scores(tuned, data.validation, data)
     optimism = scoring_for(data).optimism(val, (test_scores[-1], test.labels), _BOOTSTRAP_SEED)
     parts, why_not = parts_report(rivals[0].name, rivals[0].outputs, data, test, likeness) if rivals else (None, ())
-    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *again, *why_none, *why_not))
+    return Comparison(tuple(models), paired, exported, optimism, parts, (*notes, *again, *about_plain, *why_not))
 
 
 def _engine(data: TrainingData) -> Engine:
@@ -140,7 +140,8 @@ def _scores(finalist: Finalist, part: Examples, data: TrainingData) -> tuple[Sco
 def _plain(choice: ModelChoice, runner: TrialRunner) -> tuple[list[Finalist], tuple[str, ...]]:
     """What the tuned model has to beat: the hand-made one, or of a user's own model its start; what to note."""
     if not choice.is_own:
-        return [hand_made_finalist(runner.engine, runner.data, runner.settings.seed)], ()
+        hand_made = hand_made_finalist(runner.engine, runner.data, runner.settings.seed)
+        return [hand_made], (f"{hand_made.name}: {hand_made.note}",)
     try:
         return [start_finalist(runner)], ()
     except Exception as error:  # the user's model may fail in any way on some configuration

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,6 +55,22 @@ class SearchSpace:
     def indices(self, role: Role) -> tuple[int, ...]:
         """Positions of the levers of one role."""
         return tuple(i for i, lever in enumerate(self.levers) if lever.role is role)
+
+    def groups(self, role: Role) -> tuple[tuple[int, ...], ...]:
+        """Positions of the levers of one role, those together whose names differ by a number only, in order.
+
+        Groups on which other levers of the role depend, such as the number of layers, come last.
+
+        >>> from search_spaces import mlp_space
+        >>> mlp_space().groups(Role.CAPACITY)  # units, layers
+        ((0,), (1,))
+        """
+        by_name: dict[str, list[int]] = {}
+        for j in self.indices(role):
+            by_name.setdefault(re.sub(r"\d+", "", self.levers[j].name), []).append(j)
+        parents = {parent for j in self.indices(role) for parent, _ in self.levers[j].active_if}
+        groups = map(tuple, by_name.values())
+        return tuple(sorted(groups, key=lambda group: any(self.levers[j].name in parents for j in group)))
 
     def start(self) -> Params:
         """The configuration from which a search starts."""

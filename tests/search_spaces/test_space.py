@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,17 @@ def test_levers_are_found_by_role() -> None:
     assert (0, 1) == MLP.indices(Role.CAPACITY)
     assert (2, 3) == MLP.indices(Role.REGULARIZATION)
     assert () == SMALL.indices(Role.NUISANCE)
+
+
+def test_levers_that_differ_by_a_number_are_one_group() -> None:
+    """Blocks of one network grow together; their number, on which they depend, comes after all of them."""
+    blocks = Lever("blocks", Role.CAPACITY, 1, 2, Scale.INTEGER, step=1.0, start=1)
+    filters = replace(WIDTH, name="conv0_filters")
+    second = replace(filters, name="conv1_filters", active_if=(("blocks", (2,)),))
+    space = SearchSpace("net", (blocks, filters, WIDTH, second, NOISE))
+    assert ((1, 3), (2,), (0,)) == space.groups(Role.CAPACITY)
+    assert ((0,), (1,)) == MLP.groups(Role.CAPACITY)
+    assert () == space.groups(Role.NUISANCE)
 
 
 def test_a_missing_lever_is_named() -> None:

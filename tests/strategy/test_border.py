@@ -1,8 +1,10 @@
 """Phase 1 on scripted trials: climb until crossed, what follows a failure, and how it ends."""
 
+from dataclasses import replace
+
 import pytest
 
-from search_spaces import Point, Role, SearchSpace, choice, mlp_space
+from search_spaces import Lever, Point, Role, Scale, SearchSpace, choice, mlp_space
 from tuning.strategy.border import Climb, Crossing, Unreachable, cross_border
 from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
@@ -41,6 +43,22 @@ def climbed(*trials: Configuration, pending: frozenset[Point] = frozenset(), spa
     return step
 
 
+def whole_climb(space: SearchSpace = SPACE, n_trials: int | None = None) -> list[Climb]:
+    """Return the experiments of phase 1 where no network overfits and each is as good as the last one."""
+    steps: list[Climb] = []
+    trials: list[Configuration] = []
+    while isinstance(step := cross_border(trials, space, n_trials=n_trials), Climb):
+        trials.append(fits(len(trials), step.point))
+        steps.append(step)
+    return steps
+
+
+def network(point: Point) -> tuple[float, float]:
+    """Return the units and layers of a point."""
+    params = SPACE.params(point)
+    return float(params["units"]), float(params["layers"])
+
+
 def crossed(*trials: Configuration) -> Crossing:
     """Return the end of phase 1, which must be over."""
     step = cross_border(trials, SPACE)
@@ -54,15 +72,80 @@ def test_it_begins_at_the_start() -> None:
 
 
 def test_a_network_under_the_border_is_given_capacity() -> None:
-    """Units first, in octaves; the reason says what was seen."""
+    """Units first, by an octave; the reason says what was seen."""
     step = climbed(fits(0, START))
     assert at(units=512) == step.point
     assert "does not overfit yet (fit)" in step.why
 
 
-def test_layers_follow_where_units_are_at_their_largest() -> None:
-    """The next capacity lever that has room."""
-    assert at(units=2048, layers=3) == climbed(fits(0, at(units=2048))).point
+def test_the_ladder_doubles_its_steps_up_to_the_largest_network() -> None:
+    """One first step, two, four; layers follow where units are at their largest."""
+    networks = [network(step.point) for step in whole_climb()]
+    assert [(256, 2), (512, 2), (2048, 2), (2048, 3), (2048, 5), (2048, 6)] == networks
+
+
+def test_levers_that_differ_by_a_number_rise_together() -> None:
+    """Six levers far below the border, as a hypermodel's defaults are: a quarter of the range, three quarters, all."""
+    levers = [Lever(f"filters_{i}", Role.CAPACITY, 0, 32, Scale.INTEGER, step=4.0, start=0) for i in range(6)]
+    space = SearchSpace("deep", tuple(levers))
+    assert [(x,) * 6 for x in (0.0, 8.0, 24.0, 32.0)] == [step.point for step in whole_climb(space)]
+
+
+def test_a_layer_that_the_climb_adds_is_as_wide_as_the_others() -> None:
+    """The number of layers rises last, though it stands first, and the new layer does not begin at its default."""
+    layers = Lever("layers", Role.CAPACITY, 1, 2, Scale.INTEGER, step=1.0, start=1)
+    units = Lever("units_0", Role.CAPACITY, 0, 32, Scale.INTEGER, step=8.0, start=0)
+    space = SearchSpace("conditional", (layers, units, replace(units, name="units_1", active_if=(("layers", (2,)),))))
+    points = [step.point for step in whole_climb(space)]
+    assert [(1, 0, 0), (1, 8, 0), (1, 24, 0), (1, 32, 0), (2, 32, 32)] == points
+
+
+def test_another_worker_takes_the_next_rung() -> None:
+    """Rungs that others run are not climbed again; above the last one the levers rise one at a time."""
+    rungs = [at(units=512), at(units=2048), *(at(units=2048, layers=layers) for layers in (3, 5, 6))]
+    running: list[Point] = []
+    for expected in (*rungs, at(layers=3)):
+        running.append(climbed(fits(0, START), pending=frozenset(running)).point)
+        assert expected == running[-1]
+
+
+def test_while_all_larger_networks_run_a_worker_backs_off() -> None:
+    """From the best network so far; the climb decides once it has ended."""
+    top = at(units=2048, layers=6)
+    assert isinstance(cross_border([fits(0, at(units=2048, layers=5))], SPACE, frozenset({top})), Crossing)
+
+
+def test_below_a_network_under_the_border_nothing_is_tried() -> None:
+    """A shorter climb ended after a longer one: the next one goes on from the longer one."""
+    trials = (fits(0, START), fits(1, at(units=2048, layers=3)), fits(2, at(units=512)))
+    assert at(units=2048, layers=5) == climbed(*trials).point
+
+
+def test_where_the_rungs_are_too_large_one_lever_rises() -> None:
+    """A start that was too large is a ceiling for all rungs above its half, but not for one more of its layers."""
+    trials = (failed(0, START, Outcome.OUT_OF_MEMORY), fits(1, at(units=128)))
+    assert at(units=128, layers=3) == climbed(*trials).point
+
+
+def test_the_climb_goes_on_though_the_larger_network_is_worse() -> None:
+    """Far below the border one run says little: to end the climb there was worse on the development tasks."""
+    assert at(units=2048) == climbed(fits(0, START, 0.1), fits(1, at(units=512), 0.2)).point
+
+
+@pytest.mark.parametrize(("n_trials", "n_climb"), [(1, 1), (2, 1), (5, 3), (10, 5), (11, 6), (100, 6), (None, 6)])
+def test_the_climb_takes_half_of_the_trials_at_most(n_trials: int | None, n_climb: int) -> None:
+    """Its start included; the other half backs off from the best network so far, though none has overfitted."""
+    assert n_climb == len(whole_climb(n_trials=n_trials))
+
+
+def test_a_climb_whose_trials_are_used_up_ends_at_the_best_network() -> None:
+    """With the reason; nothing that follows reopens it."""
+    trials = [fits(0, START, 0.2), fits(1, at(units=512), 0.1), fits(2, at(units=512, dropout=0.2), 0.05)]
+    for known in (trials[:2], trials):
+        end = cross_border(known, SPACE, n_trials=4)
+        assert isinstance(end, Crossing)
+        assert (1, 2) == (end.trial.number, end.n_trials)
+        assert "no network has overfitted in half of the trials" in end.why
 
 
 def test_a_climb_leaves_an_enqueued_networks_regularization_behind() -> None:
@@ -162,6 +245,6 @@ def test_at_the_largest_network_the_best_is_the_start() -> None:
 
 def test_a_long_history_under_the_border_ends_the_climb() -> None:
     """Forty trials of another sampler are enough to know: the best of them is the start, and it costs no time."""
-    trials = [fits(number, (float(number), 1.0), value=10.0 - number / 100) for number in range(10_000)]
+    trials = [fits(number, (4.0 + number, 1.0, 0.0, -7.5, 0.0), value=10.0 - number / 100) for number in range(10_000)]
     end = crossed(*trials)
     assert (39, 40) == (end.trial.number, end.n_trials)

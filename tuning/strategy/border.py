@@ -4,11 +4,18 @@
 starts from the space's own start and stops at the first network that fits its training set perfectly or overfits:
 the back-off begins *just over* the border, because from there both kinds of lever are within reach, and training is
 far cheaper than at the largest network.
+
+The climb is a ladder. Levers whose names differ by a number only (`filters_0`, `filters_1`) rise together: by their
+first step, then by two, by four, so that with a first step of a quarter the third rung is the top of the range. Then
+the next kind of lever rises, the number of layers last. Where no rung may be tried, one lever rises by its first step.
+After half of the trials the climb ends at the best network: a start far below the border (the explicit defaults of a
+hypermodel, say) must not use up the budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import math
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from search_spaces import Point, Role, SearchSpace
@@ -19,6 +26,9 @@ from tuning.strategy.records import Outcome, TrialRecord
 
 # No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
 _MAX_TRIALS = 40
+
+# The share of the trials that the climb may use, its start included: the rest is the back-off's.
+_CLIMB_SHARE = 0.5
 
 # In a space without capacity, as many trials without a value are enough to know that nothing can be trained.
 _MAX_UNTRAINED = 10
@@ -50,26 +60,35 @@ class Unreachable:
 
 
 def cross_border(
-    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point] = frozenset()
+    trials: Sequence[Configuration],
+    space: SearchSpace,
+    pending: frozenset[Point] = frozenset(),
+    n_trials: int | None = None,
 ) -> Climb | Crossing | Unreachable:
-    """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
+    """Where phase 1 stands after these finished trials, while the pending points are running.
 
     The first trials that end the phase end it for good: what comes later cannot reopen it. A trial without a fit
     state (a study without train metrics) cannot show the border, so the start is taken for it. While the start itself
     runs, `assumed` stands for the answer.
+
+    Args:
+        trials: Finished, ascending numbers.
+        space: Whose levers of capacity rise.
+        pending: Points of running trials, which are not proposed again.
+        n_trials: Trials that the study is to have in the end, >= 1; None where that is not known.
     """
     if not trials:
         return Climb(space.start_point(), "start", "the first network should be big enough to overfit")
-    for n in range(1, min(len(trials), _MAX_TRIALS + 1)):
-        step = _after(trials[:n], space, frozenset())
+    n_climb = _MAX_TRIALS if n_trials is None else min(math.ceil(_CLIMB_SHARE * n_trials), _MAX_TRIALS)
+    n_read = min(len(trials), _MAX_TRIALS)
+    for n in range(1, n_read):
+        step = _after(trials[:n], space, frozenset(), n_climb)
         if isinstance(step, Crossing):
             return step
-    if len(trials) <= _MAX_TRIALS:
-        return _after(trials, space, pending)
-    trained = _trained(trials[:_MAX_TRIALS])
-    if not trained:
+    step = _after(trials[:n_read], space, pending, n_climb)
+    if n_read < len(trials) and not isinstance(step, Crossing):
         return Unreachable("no configuration could be trained")
-    return Crossing(min(trained, key=lambda trial: trial.loss), _MAX_TRIALS, "no network has overfitted so far")
+    return step
 
 
 def assumed(start: TrialRecord) -> Crossing:
@@ -85,33 +104,88 @@ def _crossing_reason(trial: Configuration) -> str:
 
 
 def _after(
-    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point]
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point], n_climb: int
 ) -> Climb | Crossing | Unreachable:
     """What follows from the last of these trials, none of which ended the phase before."""
     last = trials[-1]
     if last.outcome is Outcome.COMPLETE and (last.crossed_border or last.state is None):
         return Crossing(last, len(trials), _crossing_reason(last))
     visited = Blocked({trial.point for trial in trials} | pending, ceiling_of(space, trials))
-    at = _unregularized(last.point, space)
-    if last.outcome is Outcome.DIVERGED or last.state is FitState.DIVERGED:
-        lower = shifted(at, space, Role.NUISANCE, -1, visited)
-        if lower:
-            return Climb(lower, "lower learning rate", "it diverged: the learning rate is too high")
-    elif last.outcome is Outcome.COMPLETE:
-        higher = shifted(at, space, Role.CAPACITY, +1, visited)
-        if higher:
-            return Climb(higher, "raise capacity", _climb_reason(last))
     trained = _trained(trials)
+    is_over = bool(trained) and len(trials) >= n_climb
+    climb = None if is_over else _climb(last, trained, space, visited)
+    if climb:
+        return climb
     if trained:
-        return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), _end_reason(last))
-    smaller = _smaller(at, space, visited)
+        why = (
+            "no network has overfitted in half of the trials: back off from the best one"
+            if is_over
+            else _end_reason(last)
+        )
+        return Crossing(min(trained, key=lambda trial: trial.loss), len(trials), why)
+    return _without_any_value(last, space, visited, len(trials))
+
+
+def _climb(
+    last: Configuration, trained: Sequence[Configuration], space: SearchSpace, visited: Container[Point]
+) -> Climb | None:
+    """The experiment that the last trial's fit asks for, if it says anything and there is one."""
+    if last.outcome is Outcome.DIVERGED or last.state is FitState.DIVERGED:
+        lower = shifted(_unregularized(last.point, space), space, Role.NUISANCE, -1, visited)
+        return Climb(lower, "lower learning rate", "it diverged: the learning rate is too high") if lower else None
+    higher = _larger(last, trained, space, visited) if last.outcome is Outcome.COMPLETE else None
+    return Climb(higher, "raise capacity", _climb_reason(last)) if higher else None
+
+
+def _without_any_value(
+    last: Configuration, space: SearchSpace, visited: Container[Point], n_tried: int
+) -> Climb | Unreachable:
+    """Nothing could be trained so far: a smaller network, or without levers of capacity another configuration."""
+    smaller = _smaller(_unregularized(last.point, space), space, visited)
     if smaller:
         return Climb(smaller, "lower capacity", f"{_without_value(last)}: a smaller network may give one")
     has_capacity = bool(space.indices(Role.CAPACITY))
-    other = None if has_capacity or len(trials) >= _MAX_UNTRAINED else _other(space, visited)
+    other = None if has_capacity or n_tried >= _MAX_UNTRAINED else _other(space, visited)
     if other:
         return Climb(other, "another configuration", f"{_without_value(last)}: another configuration may give one")
     return Unreachable("no configuration could be trained")
+
+
+def _larger(
+    last: Configuration, trained: Sequence[Configuration], space: SearchSpace, visited: Container[Point]
+) -> Point | None:
+    """The next rung of the ladder, else one lever by its first step; larger than all that is known to lie below."""
+    at = _unregularized(last.point, space)
+    below = [trial.point for trial in trained if trial.point == _unregularized(trial.point, space)]
+    for point in (*_rungs(at, trained[0].point, space), *_shifts(at, space, Role.CAPACITY, +1)):
+        if point != at and point not in visited and not any(_is_within(point, known, space) for known in below):
+            return point
+    return None
+
+
+def _rungs(at: Point, foot: Point, space: SearchSpace) -> Iterator[Point]:
+    """The ladder from its foot up to the largest network, group by group; what is larger already stays as it is."""
+    raised = list(at)
+    for group in space.groups(Role.CAPACITY):
+        levers = {j: space.levers[j] for j in group}
+        for n_steps in _first_steps(max(lever.span / lever.first_step for lever in levers.values())):
+            for j, lever in levers.items():
+                raised[j] = max(raised[j], lever.nearest(foot[j] + n_steps * lever.first_step))
+            yield space.canonical(tuple(raised))
+
+
+def _first_steps(n_most: float) -> Iterator[int]:
+    """How many first steps each rung is above the foot: 1, 3, 7, ... until there is no more room."""
+    n_steps = 1
+    yield n_steps
+    while n_steps < n_most:
+        n_steps = 2 * n_steps + 1
+        yield n_steps
+
+
+def _is_within(point: Point, other: Point, space: SearchSpace) -> bool:
+    """Whether a network has no more of any lever of capacity than another one."""
+    return all(point[j] <= other[j] for j in space.indices(Role.CAPACITY))
 
 
 def _smaller(point: Point, space: SearchSpace, visited: Container[Point]) -> Point | None:
@@ -166,10 +240,14 @@ def _climb_reason(trial: Configuration) -> str:
 
 def shifted(point: Point, space: SearchSpace, role: Role, sign: int, visited: Container[Point]) -> Point | None:
     """The point one first step further on the first lever of a role that has room; None if none has."""
+    return next((each for each in _shifts(point, space, role, sign) if each not in visited), None)
+
+
+def _shifts(point: Point, space: SearchSpace, role: Role, sign: int) -> Iterator[Point]:
+    """The points one first step further on each lever of a role that has room."""
     for j in space.indices(role):
         lever = space.levers[j]
         moved = lever.nearest(point[j] + sign * lever.first_step)
         candidate = space.canonical((*point[:j], moved, *point[j + 1 :]))
-        if candidate != point and candidate not in visited:
-            return candidate
-    return None
+        if candidate != point:
+            yield candidate

@@ -8,13 +8,13 @@ far cheaper than at the largest network.
 The climb is a ladder. Levers whose names differ by a number only (`filters_0`, `filters_1`) rise together: by their
 first step, then by two, by four, so that with a first step of a quarter the third rung is the top of the range. Then
 the next kind of lever rises, the number of layers last. Where no rung may be tried, one lever rises by its first step.
-After half of the trials the climb ends at the best network: a start far below the border (the explicit defaults of a
-hypermodel, say) must not use up the budget.
+After five networks the climb ends at the best one: a start far below the border (the explicit defaults of a
+hypermodel, say) must not use up the budget. They are five whatever the budget is, so that a study that goes on with a
+larger one has the trials that it would have had with that one from the beginning.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,11 +24,11 @@ from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.records import Outcome, TrialRecord
 
-# No climb of our own is nearly as long; a long history of another sampler's trials must not be climbed again each time.
-_MAX_TRIALS = 40
+# So many networks the climb may train, its start included: room for the three rungs of the first kind of lever.
+_MAX_CLIMB = 5
 
-# The share of the trials that the climb may use, its start included: the rest is the back-off's.
-_CLIMB_SHARE = 0.5
+# Trials without a value are read no further; a long history of them must not be gone through each time.
+_MAX_READ = 40
 
 # In a space without capacity, as many trials without a value are enough to know that nothing can be trained.
 _MAX_UNTRAINED = 10
@@ -60,35 +60,23 @@ class Unreachable:
 
 
 def cross_border(
-    trials: Sequence[Configuration],
-    space: SearchSpace,
-    pending: frozenset[Point] = frozenset(),
-    n_trials: int | None = None,
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point] = frozenset()
 ) -> Climb | Crossing | Unreachable:
-    """Where phase 1 stands after these finished trials, while the pending points are running.
+    """Where phase 1 stands after these finished trials (ascending numbers), while the pending points are running.
 
     The first trials that end the phase end it for good: what comes later cannot reopen it. A trial without a fit
     state (a study without train metrics) cannot show the border, so the start is taken for it. While the start itself
     runs, `assumed` stands for the answer.
-
-    Args:
-        trials: Finished, ascending numbers.
-        space: Whose levers of capacity rise.
-        pending: Points of running trials, which are not proposed again.
-        n_trials: Trials that the study is to have in the end, >= 1; None where that is not known.
     """
     if not trials:
         return Climb(space.start_point(), "start", "the first network should be big enough to overfit")
-    n_climb = _MAX_TRIALS if n_trials is None else min(math.ceil(_CLIMB_SHARE * n_trials), _MAX_TRIALS)
-    n_read = min(len(trials), _MAX_TRIALS)
-    for n in range(1, n_read):
-        step = _after(trials[:n], space, frozenset(), n_climb)
+    for n in range(1, min(len(trials), _MAX_READ + 1)):
+        step = _after(trials[:n], space, frozenset())
         if isinstance(step, Crossing):
             return step
-    step = _after(trials[:n_read], space, pending, n_climb)
-    if n_read < len(trials) and not isinstance(step, Crossing):
-        return Unreachable("no configuration could be trained")
-    return step
+    return (
+        Unreachable("no configuration could be trained") if len(trials) > _MAX_READ else _after(trials, space, pending)
+    )
 
 
 def assumed(start: TrialRecord) -> Crossing:
@@ -104,7 +92,7 @@ def _crossing_reason(trial: Configuration) -> str:
 
 
 def _after(
-    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point], n_climb: int
+    trials: Sequence[Configuration], space: SearchSpace, pending: frozenset[Point]
 ) -> Climb | Crossing | Unreachable:
     """What follows from the last of these trials, none of which ended the phase before."""
     last = trials[-1]
@@ -112,13 +100,13 @@ def _after(
         return Crossing(last, len(trials), _crossing_reason(last))
     visited = Blocked({trial.point for trial in trials} | pending, ceiling_of(space, trials))
     trained = _trained(trials)
-    is_over = bool(trained) and len(trials) >= n_climb
+    is_over = len(trained) >= _MAX_CLIMB
     climb = None if is_over else _climb(last, trained, space, visited)
     if climb:
         return climb
     if trained:
         why = (
-            "no network has overfitted in half of the trials: back off from the best one"
+            f"none of {_MAX_CLIMB} networks has overfitted: back off from the best one"
             if is_over
             else _end_reason(last)
         )

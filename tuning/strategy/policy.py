@@ -113,7 +113,7 @@ def smaller_of(
 def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan, replays: Replays) -> Action:
     found = history.configurations
     start = None if found else history.running_at(space.start_point())
-    border = assumed(start) if start else cross_border(found, space, history.pending, plan.n_trials)
+    border = assumed(start) if start else cross_border(found, space, history.pending)
     if isinstance(border, Climb):
         return _climb(border, found)
     if not isinstance(border, Crossing):

@@ -128,7 +128,7 @@ def table(results: Mapping[str, Mapping[int, Sequence[Row]]]) -> str:
             regrets[n].append(np.array([row["regret"] for row in rows]))
         means = " | ".join(f"{regrets[n][-1].mean():.1f}" for n in (MANY, 1))
         lines.append(f"| {name} | {len(many)} | {faster:.2f} | {busy:.0f} | {trials} | {means} |")
-    found = contrast(regrets[MANY], regrets[1])
+    found = contrast(regrets[MANY], regrets[1], is_paired=True)  # the same repetitions, with the same seeds
     of_one = float(np.mean([each.mean() for each in regrets[1]]))
     lines.append(
         f"\nGeometric mean of the ratios {math.exp(np.mean(logs)):.2f}. Regret of four workers minus that of one:"

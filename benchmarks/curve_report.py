@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,11 @@ def cost_to(trace: Trace, target: float = TARGET) -> float:
             break
         cost = spent
     return cost
+
+
+def first_cost_to(trace: Trace, target: float = TARGET) -> float:
+    """What was spent when the regret was down to the target for the first time; infinity where it never was."""
+    return next((spent for spent, regret in trace if regret <= target), float("inf"))
 
 
 def report(
@@ -68,6 +73,8 @@ def report(
         tables(at_costs, tasks, COSTS),
         f"Seconds to a regret of {TARGET:g} % for good, median of the runs with its 95 % interval:",
         cost_table(traces, units),
+        "... and the first time, whatever came later:",
+        cost_table(traces, units, first_cost_to),
     ]
     if NO_MODEL in trials:
         parts += [f"Ours minus {NO_MODEL!r} over trials:", paired_table(_arrays(trials), NO_MODEL, tasks, budgets)]
@@ -75,10 +82,14 @@ def report(
     return "\n\n".join(parts)
 
 
-def cost_table(traces: Mapping[str, Mapping[str, Sequence[Trace]]], units: Mapping[str, float]) -> str:
+def cost_table(
+    traces: Mapping[str, Mapping[str, Sequence[Trace]]],
+    units: Mapping[str, float],
+    cost: Callable[[Trace], float] = cost_to,
+) -> str:
     """Median seconds to the target, a row an arm and a column a task; and on how many tasks each arm is first."""
     arms = [arm for arm, by_task in traces.items() if set(units) <= by_task.keys() and arm != "start"]
-    costs = {arm: {task: np.array([cost_to(t) for t in traces[arm][task]]) for task in units} for arm in arms}
+    costs = {arm: {task: np.array([cost(t) for t in traces[arm][task]]) for task in units} for arm in arms}
     first = dict.fromkeys(arms, 0)
     for task in units:
         medians = {arm: float(np.median(costs[arm][task])) for arm in arms}

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from benchmarks.arms import RANDOM_TWICE
-from benchmarks.curve_report import cost_table, cost_to, regret_at
+from benchmarks.curve_report import cost_table, cost_to, first_cost_to, regret_at
 from benchmarks.curve_studies import BUDGETS, MAX_COST, OURS, Cell, run_cell
 
 TRACE = [(1.0, 80.0), (2.0, 8.0), (3.0, 30.0), (4.5, 9.0), (6.0, 2.0)]
@@ -20,6 +20,12 @@ def test_a_target_counts_as_reached_when_it_is_kept() -> None:
     """A lucky choice that is taken back does not count."""
     assert 4.5 == cost_to(TRACE, target=10.0)
     assert math.inf == cost_to(TRACE, target=1.0)
+
+
+def test_a_target_may_be_reached_and_left_again() -> None:
+    """The first time is in the second trial, which the third one takes back."""
+    assert 2.0 == first_cost_to(TRACE, target=10.0)
+    assert math.inf == first_cost_to(TRACE, target=1.0)
 
 
 def test_the_cost_table_says_who_is_first() -> None:

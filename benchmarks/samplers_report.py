@@ -16,6 +16,7 @@ Regrets = Mapping[str, Mapping[str, NDArray[np.float64]]]
 _OURS = "ours"
 _ABLATIONS = "ours, "  # how their names begin: each of their runs has the seeds of the run of ours with its number
 _REGRET_TICKS = (5, 10, 20, 50, 100)
+_N_COLORS = 10  # Matplotlib's; the lines after them are dashed
 
 
 def tables(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) -> str:
@@ -31,13 +32,12 @@ def picture(regrets: Regrets, tasks: Sequence[str], budgets: Sequence[float]) ->
     """Mean regret over the budget; a line for each arm that ran on every task."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for arm, by_task in regrets.items():
-        if set(tasks) <= by_task.keys():
-            means = np.mean([by_task[task].mean(axis=0) for task in tasks], axis=0)
-            is_ours = arm == _OURS
-            axes.plot(
-                budgets, means, marker="o", label=arm, linewidth=3 if is_ours else 1.2, zorder=3 if is_ours else 2
-            )
+    complete = {arm: by_task for arm, by_task in regrets.items() if set(tasks) <= by_task.keys()}
+    for i, (arm, by_task) in enumerate(complete.items()):
+        means = np.mean([by_task[task].mean(axis=0) for task in tasks], axis=0)
+        width, order = (3.0, 3) if arm == _OURS else (1.2, 2)
+        style = "-" if i < _N_COLORS else "--"
+        axes.plot(budgets, means, style, marker="o", label=arm, linewidth=width, zorder=order)
     axes.set(
         xscale="log",
         yscale="log",

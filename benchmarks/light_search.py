@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from search_spaces import mlp_space
 from tuning import processes, search_loop
@@ -45,7 +47,7 @@ def run_light_search(study: Study, sampler: OverfitBackoffSampler, folder: Path,
         None,
         study,
         WeightStore(folder / "weights"),
-        cast("Mirror", NoMirror()),
+        lambda: cast("Mirror", NoMirror()),
         sampler,
         FORK,
     )
@@ -59,6 +61,9 @@ class NoMirror:
     def trial(self, number: int) -> str:
         """Nothing to say."""
         return ""
+
+    def catch_up(self, which: Callable[[FrozenTrial], bool]) -> None:
+        """Nothing to do."""
 
     def abandon(self, status: str) -> str:
         """Nothing to say."""

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import FrozenTrial, create_trial
-from sqlalchemy import Connection, text
+from optuna.storages._rdb import models
+from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial
+from sqlalchemy import Connection, bindparam, select, text
 
 from search_spaces import SearchSpace, mlp_space
 
-Runs = Sequence[tuple[dict[str, object], float]]
+Params = Mapping[str, object]
+Runs = Sequence[tuple[Params, float]]
+Log = dict[str, Any]
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :n)"
 _COPIED = {  # tables of Optuna's database, and what of a trial's rows is copied as it is
@@ -44,26 +50,45 @@ def made_up_runs(n: int, space: SearchSpace | None = None) -> Runs:
 
 
 def multiply(storage: BaseStorage, name: str, runs: Runs) -> None:
-    """Add a copy of the study's first trial for each of these configurations and values."""
-    study = optuna.load_study(study_name=name, storage=storage)
-    first = study.trials[0]
+    """Add a copy of the study's first trial, and of its note, for each of these configurations and values."""
+    first = optuna.load_study(study_name=name, storage=storage).trials[0]
     inner = getattr(storage, "_backend", None)
     if isinstance(inner, RDBStorage):
         with inner.engine.begin() as connection:
             _multiply_rows(connection, first, runs)
-        return
-    for params, value in runs:
-        copied = create_trial(
-            value=value,
-            params=params,
-            distributions=first.distributions,
-            user_attrs=first.user_attrs,
-            system_attrs=first.system_attrs,
-            intermediate_values=first.intermediate_values,
-        )
-        # As their copies in MLflow have it, which are looked for by when they began.
-        copied.datetime_start, copied.datetime_complete = first.datetime_start, first.datetime_complete
-        study.add_trial(copied)
+    elif isinstance(inner, BaseJournalBackend):
+        inner.append_logs(list(_multiplied_logs(list(inner.read_logs(0)), first, runs)))
+    else:
+        raise TypeError(f"A journal or a database, got {storage!r}.")
+
+
+def _multiplied_logs(logs: Sequence[Log], first: FrozenTrial, runs: Runs) -> Iterator[Log]:
+    """What a search would have written into its journal."""
+    notes = [log for log in logs if any(key.startswith("dashboard:0:") for key in log.get("system_attr", ()))]
+    created = next(i for i, log in enumerate(logs) if "state" in log)  # with the name of its worker
+    own = [logs[created], *(log for log in logs if log.get("trial_id") == 0)]
+    for number, (params, value) in enumerate(runs, start=1):
+        for log in own:
+            yield _copied(log, first, number, params, value)
+        for log in notes:
+            yield {**log, "system_attr": {k.replace(":0:", f":{number}:"): v for k, v in log["system_attr"].items()}}
+
+
+def _copied(log: Log, first: FrozenTrial, number: int, params: Params, value: float) -> Log:
+    copied = dict(log)
+    if "trial_id" in log:
+        copied["trial_id"] = number
+    if name := log.get("param_name"):
+        copied["param_value_internal"] = first.distributions[name].to_internal_repr(params[name])
+    if log.get("values"):
+        copied["values"] = [value]
+    moments = {key: log[key] for key in ("datetime_start", "datetime_complete") if log.get(key)}
+    return copied | {k: (datetime.fromisoformat(each) + _later(number)).isoformat() for k, each in moments.items()}
+
+
+def _later(number: int) -> timedelta:
+    """By how much a copy began later than the first trial."""
+    return timedelta(seconds=number)
 
 
 def _multiply_rows(connection: Connection, first: FrozenTrial, runs: Runs) -> None:
@@ -80,29 +105,57 @@ def _multiply_rows(connection: Connection, first: FrozenTrial, runs: Runs) -> No
     for table, columns in _COPIED.items():
         copied = f"{_NUMBERS} SELECT :id + i, {columns} FROM {table}, n WHERE trial_id = :id"
         connection.execute(text(f"INSERT INTO {table} (trial_id, {columns}) {copied}"), ids)
+    connection.execute(
+        text(
+            "INSERT INTO study_system_attributes (study_id, key, value_json) "
+            f"{_NUMBERS} SELECT study_id, replace(key, :old, 'dashboard:' || (:id + i) || ':'), value_json "
+            "FROM study_system_attributes, n WHERE key LIKE :old || '%'"
+        ),
+        {**ids, "old": f"dashboard:{first._trial_id}:"},
+    )
+    _tell_apart(connection, first, runs)
+    if connection.dialect.name == "postgresql":
+        last = {"last": first._trial_id + len(runs)}
+        connection.execute(text("SELECT setval('trials_trial_id_seq', :last)"), last)
+
+
+def _tell_apart(connection: Connection, first: FrozenTrial, runs: Runs) -> None:
+    """Each copy has its own moments, value and parameters."""
     trial_ids = range(first._trial_id + 1, first._trial_id + 1 + len(runs))
-    values = [{"id": i, "value": value} for i, (_, value) in zip(trial_ids, runs, strict=True)]
-    connection.execute(text("UPDATE trial_values SET value = :value WHERE trial_id = :id"), values)
-    new = [
-        {"id": i, "name": name, "value": first.distributions[name].to_internal_repr(value)}
+    values = [{"of": i, "new": value} for i, (_, value) in zip(trial_ids, runs, strict=True)]
+    connection.execute(text("UPDATE trial_values SET value = :new WHERE trial_id = :of"), values)
+    params = [
+        {"of": i, "name": name, "new": first.distributions[name].to_internal_repr(value)}
         for i, (params, _) in zip(trial_ids, runs, strict=True)
         for name, value in params.items()
     ]
     connection.execute(
-        text("UPDATE trial_params SET param_value = :value WHERE trial_id = :id AND param_name = :name"), new
+        text("UPDATE trial_params SET param_value = :new WHERE trial_id = :of AND param_name = :name"), params
     )
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT setval('trials_trial_id_seq', :last)"), {"last": trial_ids[-1]})
+    trials = models.TrialModel.__table__
+    (began, ended) = connection.execute(
+        select(trials.c.datetime_start, trials.c.datetime_complete).where(trials.c.trial_id == first._trial_id)
+    ).one()
+    moments = [{"of": i, "b": began + _later(n), "e": ended + _later(n)} for n, i in enumerate(trial_ids, start=1)]
+    new = trials.update().values(datetime_start=bindparam("b"), datetime_complete=bindparam("e"))
+    connection.execute(new.where(trials.c.trial_id == bindparam("of")), moments)
 
 
 def multiply_mlflow(database: Path, n: int) -> None:
     """Add copies of the run of trial 0 to MLflow's database, for the trials 1 to n."""
     with sqlite3.connect(database) as connection:
-        (first,) = connection.execute("SELECT run_uuid FROM runs WHERE name = 'trial-0'").fetchone()
+        which = "SELECT run_uuid, start_time, end_time FROM runs WHERE name = 'trial-0'"
+        first, began, ended = connection.execute(which).fetchone()
         columns = {table: _columns(connection, table) for table in ("runs", "inputs", *_MLFLOW_TABLES)}
         for number in range(1, n + 1):
-            run = uuid.uuid4().hex
-            _copy(connection, "runs", columns["runs"], {"run_uuid": run, "name": f"trial-{number}"}, "run_uuid", first)
+            run, later_ms = uuid.uuid4().hex, int(1000 * _later(number).total_seconds())
+            new = {
+                "run_uuid": run,
+                "name": f"trial-{number}",
+                "start_time": began + later_ms,
+                "end_time": ended + later_ms,
+            }
+            _copy(connection, "runs", columns["runs"], new, "run_uuid", first)
             for table in _MLFLOW_TABLES:
                 _copy(connection, table, columns[table], {"run_uuid": run}, "run_uuid", first)
             new = {"destination_id": run, "input_uuid": uuid.uuid4().hex}
@@ -121,7 +174,12 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _copy(
-    connection: sqlite3.Connection, table: str, columns: Sequence[str], new: dict[str, str], where: str, first: str
+    connection: sqlite3.Connection,
+    table: str,
+    columns: Sequence[str],
+    new: Mapping[str, object],
+    where: str,
+    first: str,
 ) -> None:
     taken = ", ".join(f":{name}" if name in new else name for name in columns)
     if table == "inputs":  # several rows, each with an id of its own

@@ -26,6 +26,7 @@ import psutil
 
 from search_spaces import SearchSpace, mlp_space
 from tuning import processes
+from tuning.dashboard_notes import NoteCallback
 from tuning.engine.metrics import EpochMetrics
 from tuning.pruner import CatchUpPruner
 from tuning.sampler import OverfitBackoffSampler
@@ -99,10 +100,11 @@ class Bookkeeping:
         facts = DatasetFacts("mnist", 64 * "0", "nowhere", 1, 1, 1)
         tracker.open_study(tags={}, params={}, dataset=facts)
         self.mirror = Mirror(tracker, self.study, settings.goal)
+        self.notes = NoteCallback(settings.goal.name)
         self.weights = WeightStore(folder / "weights")
 
     def trial(self) -> tuple[float, float]:
-        """Seconds in Optuna and in MLflow of one trial."""
+        """Seconds in Optuna, its note for the dashboard included, and in MLflow of one trial."""
         begun = time.perf_counter()
         n_counted(self.study)
         number = self.trials.ask().number
@@ -115,7 +117,9 @@ class Bookkeeping:
         told = time.perf_counter()
         if trouble := self.mirror.trial(number):
             sys.exit(trouble)
-        return told - begun, time.perf_counter() - told
+        mirrored = time.perf_counter()
+        self.notes(self.study, self.trials.frozen(number))
+        return told - begun + time.perf_counter() - mirrored, mirrored - told
 
 
 def known_trials(n_trials: int, space: SearchSpace) -> Iterator[optuna.trial.FrozenTrial]:

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -22,6 +23,7 @@ from tuning.sampler import OverfitBackoffSampler
 from tuning.search_loop import SearchLoop
 from tuning.settings import Settings
 from tuning.strategy.records import Outcome
+from tuning.tracking.mirror import Mirror
 from tuning.trial_attrs import OUTCOME_REASON, decision_of, outcome_of
 from tuning.weights import WeightStore
 
@@ -44,6 +46,9 @@ class Mirrored:
         """As the real one."""
         self.numbers.append(number)
         return ""
+
+    def catch_up(self, which: Callable[[FrozenTrial], bool]) -> None:
+        """As the real one."""
 
     def abandon(self, status: str) -> str:
         """As the real one."""
@@ -77,6 +82,7 @@ def searched(
     n_workers: int = 3,
     space: SearchSpace = SPACE,
     callbacks: tuple[TrialCallback, ...] = (),
+    mirror: Mirrored | None = None,
 ) -> tuple[str, optuna.Study, Mirrored]:
     """Run a search with light workers; returns why it stopped, the study and the mirrored trials."""
     spawn = multiprocessing.get_context("spawn")
@@ -89,7 +95,7 @@ def searched(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     settings = Settings(folder, "loop", n_trials=n_trials, n_workers=n_workers)
     sampler = OverfitBackoffSampler(space, n_trials=n_trials)
-    study, mirror = study or optuna.create_study(), Mirrored()
+    study, mirror = study or optuna.create_study(), mirror or Mirrored()
     study.sampler = sampler
     digits = load_dataset("digits", seed=0, environ={})
     weights: Any = WeightStore(folder / "weights")
@@ -100,7 +106,7 @@ def searched(
         None,
         study,
         weights,
-        mirror,  # type: ignore[arg-type]
+        lambda: cast("Mirror", mirror),
         sampler,
         None,
         callbacks,
@@ -108,6 +114,14 @@ def searched(
     with SearchView(settings.goal, n_trials, 1, quiet=True) as view:
         reason = SearchLoop(search, view, time.monotonic()).run()
     return reason, study, mirror
+
+
+class Refusing(Mirrored):
+    """Finds that MLflow cannot be used, at the first thing it is asked."""
+
+    def catch_up(self, which: Callable[[FrozenTrial], bool]) -> None:
+        """As the real one."""
+        raise StorageError("The MLflow store cannot be used.")
 
 
 def test_a_worker_with_nothing_left_to_try_waits_for_the_running_trials(
@@ -138,8 +152,8 @@ def test_the_budget_is_met_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     reason, study, mirror = searched(tmp_path, monkeypatch, n_trials=4, callbacks=(told, Told()))
     assert "its budget of 4 trials is used up" == reason
     assert [0, 1, 2, 3] == [trial.number for trial in study.trials] == sorted(mirror.numbers)
-    # A callback that cannot write costs nothing, and is asked once more at the end.
-    assert ([0, 1, 2, 3], 1) == (sorted(told.numbers), told.n_caught_up)
+    # A callback that cannot write costs nothing, and is asked once more at the end, as it was at the beginning.
+    assert ([0, 1, 2, 3], 2) == (sorted(told.numbers), told.n_caught_up)
     assert [decision_of(trial)["reason"] for trial in study.trials] == [t.user_attrs["reason"] for t in study.trials]
 
 
@@ -162,3 +176,14 @@ def test_a_full_disk_ends_the_search_and_spoils_no_trial(tmp_path: Path, monkeyp
     with pytest.raises(StorageError, match=r"The study stopped in trial \d: No space left on device"):
         searched(tmp_path, monkeypatch, 5, "run_on_a_full_disk", study=study)
     assert {Outcome.KILLED} == {outcome_of(trial) for trial in study.trials}
+
+
+@pytest.mark.slow
+def test_an_mlflow_that_cannot_be_used_after_all_ends_the_search_in_its_first_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened while the first trials are trained; they are tried again when the study is resumed."""
+    study = optuna.create_study()
+    with pytest.raises(StorageError, match="The MLflow store cannot be used"):
+        searched(tmp_path, monkeypatch, 5, study=study, mirror=Refusing())
+    assert [Outcome.KILLED] * 3 == [outcome_of(trial) for trial in study.trials]

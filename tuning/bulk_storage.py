@@ -43,6 +43,17 @@ class BulkRDBStorage(RDBStorage):
                 return trials
         return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
 
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Among them a note for every trial (`tuning/dashboard_notes.py`).
+
+        Raises:
+            KeyError: If there is no such study.
+        """
+        table = models.StudySystemAttributeModel
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(table.key, table.value_json).where(table.study_id == study_id)).all()
+        return {key: json.loads(text) for key, text in rows} if rows else super().get_study_system_attrs(study_id)
+
 
 def _trials(connection: Connection, study_id: int) -> Iterator[FrozenTrial]:
     """The trials of a study, by their ids; a trial's row is read before what belongs to it, which may still grow."""

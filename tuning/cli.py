@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -60,6 +60,9 @@ EXIT_INTERRUPTED = 130
 _URLS = ("TUNING_STORAGE", "MLFLOW_TRACKING_URI")  # environment variables in which a password may stand
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
+# Keras imports them, where they are installed, for its galleries and its wrappers alone: a quarter of its whole import.
+_NOT_NEEDED = ("matplotlib", "sklearn")
+
 
 def run(command: click.Command, args: Sequence[str] | None = None) -> int:
     """Run a click command and return its exit code."""
@@ -88,13 +91,25 @@ def import_tensorflow() -> None:
 
     Its first lines are printed by C++ before that variable is read, so the process's stderr is held back meanwhile.
     """
-    if _LOG_LEVEL in os.environ:
-        return
-    os.environ[_LOG_LEVEL] = "3"
-    with _stderr_held_back():
+    is_quiet = _LOG_LEVEL not in os.environ
+    os.environ.setdefault(_LOG_LEVEL, "3")
+    with _absent(*_NOT_NEEDED), _stderr_held_back() if is_quiet else nullcontext():
         import tensorflow
-    # Its advice on retracing is meant for loops that train one architecture; here each has a graph of its own.
-    tensorflow.get_logger().setLevel("ERROR")
+    if is_quiet:
+        # Its advice on retracing is meant for loops that train one architecture; here each has a graph of its own.
+        tensorflow.get_logger().setLevel("ERROR")
+
+
+@contextmanager
+def _absent(*packages: str) -> Iterator[None]:
+    """What is imported here finds these packages not installed, unless they are imported already."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's own word for it
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

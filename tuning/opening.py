@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from multiprocessing.context import BaseContext
 
 from optuna.study import Study
@@ -23,7 +24,6 @@ from tuning.study_store import (
     DATA_ARGUMENT,
     MODEL_SOURCE,
     check_fingerprint,
-    close_killed,
     data_argument,
     is_others,
     open_study,
@@ -32,7 +32,7 @@ from tuning.tracking.events import DatasetFacts
 from tuning.tracking.mirror import PLACE, Mirror, Place, open_mirror
 from tuning.tracking.store import check as check_store
 from tuning.weights import WeightStore
-from tuning.workers import WORKER, Worker, is_gone
+from tuning.workers import Worker
 
 Facts = BaselineFacts | None
 
@@ -47,7 +47,7 @@ class Search:
     baseline: Facts
     study: Study
     weights: WeightStore
-    mirror: Mirror
+    open_mirror: Callable[[], Mirror]
     sampler: OverfitBackoffSampler
     context: BaseContext | None  # how processes are started
     callbacks: tuple[TrialCallback, ...] = ()
@@ -56,6 +56,15 @@ class Search:
     def space(self) -> SearchSpace:
         """The levers of the model."""
         return self.model.space
+
+    @cached_property
+    def mirror(self) -> Mirror:
+        """What tells MLflow. Opened when it is first asked for, which takes seconds: while the first trial is trained.
+
+        Raises:
+            StorageError: If the store cannot be used after all.
+        """
+        return self.open_mirror()
 
 
 def open_search(
@@ -95,11 +104,7 @@ def open_search(
     study.set_user_attr(DATA_ARGUMENT, data_argument(settings.data) or dataset.name)
     keep_model(study, model, settings.study_dir)
     study.set_user_attr(PLACE, place.as_dict())
-    mirror = open_mirror(study, place, settings.goal, settings.root, lambda trial: not is_others(trial, here))
-    close_killed(study, here)
-    mirror.catch_up(lambda trial: is_gone(trial.user_attrs.get(WORKER), here))
-    for callback in callbacks:
-        callback.catch_up(study)
+    mirror = partial(open_mirror, study, place, settings.goal, settings.root, lambda trial: not is_others(trial, here))
     weights = WeightStore(settings.study_dir / "weights")
     facts = loading()
     check_fingerprint(study, fingerprint)

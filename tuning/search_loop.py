@@ -25,7 +25,7 @@ from tuning.study_store import close_killed, has_enqueued, n_counted, others_run
 from tuning.trial_attrs import best_of
 from tuning.trial_job import EpochReport, Event, TrialEnd, WorkerDied
 from tuning.trials import RunningTrials
-from tuning.workers import BEAT_SECS, Witness, Worker
+from tuning.workers import BEAT_SECS, WORKER, Witness, Worker, is_gone
 
 # How often a search that waits for the trials of another process looks whether they have ended.
 _POLL_SECS = 1.0
@@ -58,6 +58,7 @@ class SearchLoop:
     begun: float
     witness: Witness = field(default_factory=Witness)
     _to_mirror: list[int] = field(default_factory=list)
+    _has_mirror: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         search = self.search
@@ -70,7 +71,6 @@ class SearchLoop:
 
     def run(self) -> str:
         """Run trials until the budget is used up, the time is over, or nothing is left to try; returns which."""
-        self.view.resume(n_counted(self._study))
         with self._pool:
             try:
                 reason = self._until_halt()
@@ -86,8 +86,9 @@ class SearchLoop:
         why = "interrupted by Ctrl-C" if is_ctrl_c else f"the search ended by {type(error).__name__}"
         try:
             self._to_mirror += self._trials.abandon(why)
-            self._mirror()
-            self.search.mirror.abandon("KILLED" if is_ctrl_c else "FAILED")
+            if self._has_mirror:  # otherwise MLflow has not heard yet that the study goes on
+                self._mirror()
+                self.search.mirror.abandon("KILLED" if is_ctrl_c else "FAILED")
         except Exception as again:
             if not isinstance(again, StorageError) and not is_disk_full(again):
                 raise
@@ -97,8 +98,10 @@ class SearchLoop:
         return self.search.study
 
     def _until_halt(self) -> str:
-        with garbage.held_back():  # the first decision makes the history of all trials so far
+        with garbage.held_back():  # all trials so far are read, and the first decision makes their history
+            self.view.resume(n_counted(self._study))
             halt = self._fill()
+            self._catch_up()
         while True:
             self._mirror()  # while the workers train
             if self._pool.running:
@@ -108,6 +111,13 @@ class SearchLoop:
                 return halt.reason
             else:
                 halt = self._fill()
+
+    def _catch_up(self) -> None:
+        """Tell what processes that are gone have left untold, while the first trial is trained."""
+        mirror = self.search.mirror
+        self._has_mirror = True
+        mirror.catch_up(lambda trial: is_gone(trial.user_attrs.get(WORKER), self._here))
+        self._call_back(methodcaller("catch_up", self._study))
 
     def _secs_to_beat(self) -> float:
         """Seconds until other machines want to hear of the running trials again; tells them when it is time."""

@@ -15,10 +15,11 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, GrpcStorageProxy, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages import BaseStorage, GrpcStorageProxy
+from optuna.storages.journal import JournalFileSymlinkLock
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from tuning.bulk_journal import BulkJournalFile, BulkJournalStorage
 from tuning.bulk_storage import BulkRDBStorage
 from tuning.errors import StorageError
 from tuning.masking import masked, shown_url
@@ -58,7 +59,7 @@ def open_storage(url: str | None, study_dir: Path, *, must_exist: bool = False) 
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = MendingLock(JournalFileSymlinkLock(str(path), grace_period=_LOCK_GRACE_SECS), path)
         # Optuna's own base class of such locks has no public name.
-        return JournalStorage(JournalFileBackend(str(path), cast("Any", lock)))
+        return BulkJournalStorage(BulkJournalFile(str(path), cast("Any", lock)))
     except Exception as error:  # SQLAlchemy, its drivers, gRPC and the file system each have errors of their own
         where = "the study's folder" if url is None else shown_url(url)
         hint = "check that it exists and can be written, or choose another with --storage"

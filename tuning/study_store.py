@@ -53,10 +53,10 @@ def open_study(settings: Settings, sampler: BaseSampler, fingerprint: Mapping[st
             direction=settings.goal.direction,
             load_if_exists=True,  # another worker may have been faster
         )
-    _settle(study, fingerprint, accept_source=settings.accept_source)
-    if study.metric_names is None:
+    if FINGERPRINT not in study.user_attrs and study.metric_names is None:
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names([settings.goal.name])  # what Optuna's own plots and dashboards call the value
+    _settle(study, fingerprint, accept_source=settings.accept_source)
     return study
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -23,10 +23,14 @@ from tuning.masking import shown_url
 from tuning.previews import write_previews
 from tuning.result import SearchResult, write_json
 from tuning.settings import PICTURES, Objective
+from tuning.tracking.events import DatasetFacts, StudyEnd
 from tuning.tracking.mirror_runs import model_run, model_summary, ms_of, trial_key, trial_run
-from tuning.tracking.tracker import DatasetFacts, Store, StudyEnd, Tracker
+from tuning.tracking.store import Store
 from tuning.tracking.views import Links
 from tuning.trial_attrs import decision_of
+
+if TYPE_CHECKING:
+    from tuning.tracking.tracker import Tracker
 
 END_FILE = "mlflow.json"  # in the folder of a study: what MLflow is told at its end
 PLACE = "mlflow"  # user attribute of a study: where and how it is mirrored
@@ -196,6 +200,8 @@ def open_mirror(
     Raises:
         StorageError: If the store cannot be reached or written.
     """
+    from tuning.tracking.tracker import Tracker  # imports MLflow, which takes a second
+
     tracker = Tracker(place.store(root), study.study_name)
     facts = DatasetFacts(**place.dataset)
     tags = {"objective": place.objective}

@@ -43,6 +43,23 @@ def test_a_turned_curve_is_taken_for_flat() -> None:
     assert can_catch_up(turned, value=0.44)
 
 
+def test_where_the_incumbent_would_have_been_cut_nothing_is() -> None:
+    """Accuracies of a network with batch normalization, which lie at that of guessing for six epochs and rise then."""
+    late = [-0.17, -0.12, -0.10, -0.10, -0.11, -0.13, -0.28, -0.49, -0.53, -0.67, -0.75, -0.88]
+    incumbent = Incumbent(tuple(late), -0.88, 0.02)
+    assert judge([-0.12, -0.30, -0.30, -0.28, -0.26], incumbent, max_epochs=12) is None
+    flat = judge([-0.10] * 10, incumbent, max_epochs=12)  # by then the incumbent had risen
+    assert flat is not None
+    assert not flat.can_catch_up
+
+
+def test_an_incumbent_that_stopped_early_would_not_have_been_cut() -> None:
+    """It reached its value within its own curve."""
+    verdict = judge([1.0, *FLAT], Incumbent((0.9, 0.5, 0.4, 0.4, 0.4, 0.4), 0.4), max_epochs=30)
+    assert verdict is not None
+    assert not verdict.can_catch_up
+
+
 def test_only_the_epochs_left_count() -> None:
     """The same curve with one epoch left comes too late."""
     assert not can_catch_up(power_law(7), value=0.14, max_epochs=8)

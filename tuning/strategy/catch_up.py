@@ -5,6 +5,10 @@ so the straight line through the last epochs over *log* epochs is more than a cu
 even the lower end of that line's prediction interval at the last epoch misses what the incumbent reached by more than
 the noise between two networks. That is a rejection only: whatever wins has been trained to the end.
 
+Not every model learns so: with batch normalization in short epochs the validation curve may lie flat for many epochs
+and fall then. Such a curve belies the line, and the incumbent's own one shows it: at an epoch at which the rule would
+have cut the incumbent, nothing is cut.
+
     verdict = judge([1.0, 0.8, 0.75, 0.73, 0.72], Incumbent((0.9, 0.5, 0.4), 0.4), max_epochs=30)
     verdict.can_catch_up   # False
     verdict.reason         # 'at epoch 5 of 30 its best is 0.72, the incumbent's at that epoch was 0.4; ...'
@@ -60,6 +64,14 @@ class Incumbent:
         """What a curve has to reach to be as good within the noise: no strong loss."""
         return self.value + _STRONG_LOSS_Z * math.sqrt(2 * PAIRED_VARIANCE_RATIO) * self.stderr
 
+    def would_be_cut(self, epoch: int, max_epochs: int) -> bool:
+        """Whether what it reached in the end was out of its own curve's reach at that epoch (1-based)."""
+        values = np.asarray(self.values[:epoch], float)
+        if len(values) < MIN_EPOCHS or not np.isfinite(values).all():
+            return False
+        expected, margin = forecast(values, max_epochs)
+        return expected - margin > self.target
+
     def best_until(self, epoch: int) -> float:
         """Its lowest value in its first epochs (1-based, inclusive)."""
         return min(self.values[:epoch], default=self.value)
@@ -110,7 +122,8 @@ class Verdict:
 
 
 def judge(values: Sequence[float], incumbent: Incumbent, max_epochs: int, *, maximize: bool = False) -> Verdict | None:
-    """Judge a curve after its last epoch so far; None where it is too early or too late for a verdict.
+    """Judge a curve after its last epoch so far; None where it is too early or too late for a verdict, or the incumbent
+    would have been cut at the same epoch.
 
     Args:
         values: To be minimised, one an epoch. A curve that is not finite has no verdict: that is the stop rule's case.
@@ -120,6 +133,8 @@ def judge(values: Sequence[float], incumbent: Incumbent, max_epochs: int, *, max
     """
     n_epochs = len(values)
     if not MIN_EPOCHS <= n_epochs < max_epochs or not np.isfinite(values).all():
+        return None
+    if incumbent.would_be_cut(n_epochs, max_epochs):
         return None
     expected, margin = forecast(np.asarray(values, float), max_epochs)
     return Verdict(

@@ -87,8 +87,8 @@ def _copied(log: Log, first: FrozenTrial, number: int, params: Params, value: fl
 
 
 def _later(number: int) -> timedelta:
-    """By how much a copy began later than the first trial."""
-    return timedelta(seconds=number)
+    """By how much a copy began later than the first trial; all of them before the study is resumed."""
+    return timedelta(milliseconds=number)
 
 
 def _multiply_rows(connection: Connection, first: FrozenTrial, runs: Runs) -> None:
@@ -148,7 +148,7 @@ def multiply_mlflow(database: Path, n: int) -> None:
         first, began, ended = connection.execute(which).fetchone()
         columns = {table: _columns(connection, table) for table in ("runs", "inputs", *_MLFLOW_TABLES)}
         for number in range(1, n + 1):
-            run, later_ms = uuid.uuid4().hex, int(1000 * _later(number).total_seconds())
+            run, later_ms = uuid.uuid4().hex, round(1000 * _later(number).total_seconds())
             new = {
                 "run_uuid": run,
                 "name": f"trial-{number}",

@@ -40,14 +40,15 @@ def run_search(
         The search, whose study holds all trials; its result is in the study's folder.
 
     Raises:
-        SearchError: For bad input or unusable surroundings, before anything is written; later if no trial gave a value.
+        SearchError: For bad input or unusable surroundings, before anything is written; later if no trial gave a value,
+            or the disk is full.
         KeyboardInterrupt: On Ctrl-C; the study can be resumed.
     """
     begun = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with garbage.held_back():
-        search = open_search(settings, dataset, context, model)
     try:
+        with garbage.held_back():
+            search = open_search(settings, dataset, context, model)
         with SearchView(settings.goal, settings.n_trials, settings.max_epochs, quiet=settings.quiet) as view:
             _say_facts(search, view)
             stop_reason = SearchLoop(search, view, begun).run()

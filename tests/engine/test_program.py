@@ -87,8 +87,10 @@ def test_every_step_agrees_with_fit(build: BuildModel, train: Examples) -> None:
 
 
 @pytest.mark.slow
-def test_other_layers_and_penalties_agree_with_fit(train: Examples) -> None:
-    """Batch normalization with its statistics, L1, L2 on a bias, an activity penalty, a layer that is not trained."""
+def test_other_layers_and_penalties_agree_with_fit(
+    train: Examples, measure_statistics: Callable[[keras.Model, NDArray], None]
+) -> None:
+    """Batch normalization, L1, L2 on a bias, an activity penalty, a layer that is not trained."""
 
     def build() -> keras.Model:
         def dense(units: int, seed: int, **settings: object) -> keras.layers.Layer:
@@ -111,6 +113,7 @@ def test_other_layers_and_penalties_agree_with_fit(train: Examples) -> None:
     for epoch in (1, 2):
         program.train_epoch(LEARNING_RATE, 0.0, SEED, epoch)
         reference.fit(*shuffled(inputs, train.labels, epoch), batch_size=64, shuffle=False, verbose=0)
+    measure_statistics(reference, inputs)
     assert_weights_agree(reference, program)
 
 

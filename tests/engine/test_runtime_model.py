@@ -169,3 +169,20 @@ def test_architecture_differs_for_other_connections() -> None:
 
     assert architecture(skip(0)) != architecture(skip(1))
     assert architecture(skip(1)) == architecture(skip(1))
+
+
+def test_a_sequential_model_that_grew_layer_by_layer_uses_each_layer_once() -> None:
+    """Keras traces its first layers anew with every layer that is added."""
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dropout(0.5)])
+    model.add(layers.Dense(2))
+    runtime = RuntimeModel(model)
+    assert (1, 1) == (len(runtime.dropouts), len(runtime.normalizations))
+
+
+def test_a_layer_that_is_used_twice_stays_keras_own() -> None:
+    """It has two means, and needs two masks."""
+    inputs = keras.Input((4,))
+    shared = layers.BatchNormalization(), layers.Dropout(0.5)
+    once = shared[1](shared[0](inputs))
+    runtime = RuntimeModel(keras.Model(inputs, shared[1](shared[0](once))))
+    assert (0, 0) == (len(runtime.dropouts), len(runtime.normalizations))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tuning.engine.compilation import Compilation, steps_per_chunk
 from tuning.engine.criterion import CompiledLoss, Criterion
-from tuning.engine.metrics import Predictions
+from tuning.engine.metrics import Predictions, train_sample
 from tuning.engine.optimizers import FusedAdam, KerasOptimizer, Optimizer
 from tuning.engine.runtime_model import RuntimeDropout, RuntimeModel, widest
 
@@ -73,6 +73,7 @@ class Program:
         self._steps = tf.function(self._run_steps, jit_compile=compilation.jit_compile)
         self._epoch = tf.function(self._run_epoch)
         self._evaluate = tf.function(self._run_evaluation, reduce_retracing=True)
+        self._measure = tf.function(self._run_measurement, reduce_retracing=True)
 
     @property
     def n_bytes(self) -> int:
@@ -92,6 +93,8 @@ class Program:
         order = tf.constant([seed, epoch], dtype=tf.int64)
         self._epoch(tf.constant(learning_rate, tf.float32), tf.constant(ema_momentum, tf.float32), order)
         self._averaged.take_state(self._trained)
+        if self._averaged.normalizations:
+            self._measure_statistics()
 
     def predict(self, inputs: Any, labels: Any) -> Predictions:  # noqa: ANN401 - nested
         """Clean outputs, losses and errors (evaluation mode) of resident examples."""
@@ -108,6 +111,16 @@ class Program:
         """The averaged weights, those that `predict` uses, in the order of `keras.Model.set_weights`."""
         weights: list[NDArray[np.float32]] = self._averaged.model.get_weights()
         return weights
+
+    def _measure_statistics(self) -> None:
+        sample = train_sample(self._n_examples)
+        batches = np.array_split(sample, math.ceil(len(sample) / self._evaluation_batch))
+        for number, batch in enumerate(batches, start=1):
+            self._measure(tf.constant(batch), tf.constant(1.0 / number))
+
+    def _run_measurement(self, batch: tf.Tensor, share: tf.Tensor) -> None:
+        inputs = tf.nest.map_structure(lambda x: tf.gather(x, batch), self._inputs)
+        self._averaged.measure_statistics(inputs, share)
 
     def _run_evaluation(self, inputs: Any, labels: Any) -> tuple[Any, tf.Tensor, tf.Tensor]:  # noqa: ANN401
         outputs = self._averaged.model(inputs, training=False)

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tuning.engine.batch_statistics import MeasuredBatchNormalization, can_be_measured
 from tuning.engine.precision import BFLOAT16, FLOAT32
 
 # Layers whose arithmetic Keras defines for bfloat16 and which hold (nearly) all of a network's products.
@@ -59,12 +60,13 @@ class RuntimeModel:
     """
 
     def __init__(self, model: keras.Model, precision: str = FLOAT32) -> None:
-        self._precision = precision
+        self._precision, self._source = precision, model
         self._output_layers = set(_last_products(model.outputs))
         self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
         self.dropouts: list[RuntimeDropout] = [
             layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)
         ]
+        self.normalizations = [layer for layer in self.model.layers if isinstance(layer, MeasuredBatchNormalization)]
         self.l2 = [None if factor is None else tf.Variable(factor, trainable=False) for factor in l2_factors(model)]
         for weight, l2 in zip(self.model.trainable_variables, self.l2, strict=True):
             if l2 is not None:
@@ -99,9 +101,22 @@ class RuntimeModel:
             for layer in self.dropouts:
                 layer.mask = None  # a tensor of the traced graph must not outlive it
 
+    def measure_statistics(self, inputs: Any, share: tf.Tensor) -> None:  # noqa: ANN401 - nested
+        """Add a batch's mean and variance to the statistics of batch normalization, of which it makes this share."""
+        for layer in self.normalizations:
+            layer.share = share
+        try:
+            self.model(inputs, training=False)
+        finally:
+            for layer in self.normalizations:
+                layer.share = None
+
     def _clone_layer(self, layer: keras.layers.Layer) -> keras.layers.Layer:
-        if _is_plain_dropout(layer):
+        is_used_once = _is_used_once(layer, self._source)
+        if is_used_once and _is_plain_dropout(layer):
             return RuntimeDropout(dtype=layer.dtype_policy)
+        if is_used_once and can_be_measured(layer):
+            return MeasuredBatchNormalization.from_config(layer.get_config())
         config = layer.get_config()
         in_bfloat16 = isinstance(layer, _BFLOAT16_LAYERS) and id(layer) not in self._output_layers
         if self._precision == BFLOAT16 and in_bfloat16:
@@ -117,7 +132,8 @@ def architecture(model: keras.Model) -> str:
     for i, layer in enumerate(model.layers):
         graph = graph.replace(json.dumps(layer.name), str(i))
     inputs = [(tensor.shape, tensor.dtype) for tensor in model.inputs]
-    return json.dumps([inputs, [_structure(layer) for layer in model.layers], graph])
+    structures = [_structure(layer, is_used_once=_is_used_once(layer, model)) for layer in model.layers]
+    return json.dumps([inputs, structures, graph])
 
 
 def widest(model: keras.Model) -> int:
@@ -149,17 +165,22 @@ def _last_products(outputs: Sequence[Any]) -> Iterator[int]:
             waiting += layer._inbound_nodes[node].input_tensors
 
 
+def _is_used_once(layer: keras.layers.Layer, model: keras.Model) -> bool:
+    """A sequential model uses a layer once, however often Keras traced it while the model grew."""
+    return isinstance(model, keras.Sequential) or len(layer._inbound_nodes) == 1
+
+
 def _is_plain_dropout(layer: keras.layers.Layer) -> bool:
-    """Used once, with a mask of its input's shape that is known beforehand; others stay Keras' own, rate included."""
-    if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None or len(layer._inbound_nodes) != 1:
+    """With a mask of its input's shape that is known beforehand; others stay Keras' own, rate included."""
+    if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None:
         return False
     return None not in layer.input.shape[1:]
 
 
-def _structure(layer: keras.layers.Layer) -> list[Any]:
+def _structure(layer: keras.layers.Layer, *, is_used_once: bool) -> list[Any]:
     """A layer's class and settings without its name, its initial weights and its run-time values."""
     serialized = keras.saving.serialize_keras_object(layer)
-    free = {"name", "rate", "seed"} if _is_plain_dropout(layer) else {"name"}
+    free = {"name", "rate", "seed"} if is_used_once and _is_plain_dropout(layer) else {"name"}
     settings = {
         key: "L2" if isinstance(value, dict) and value.get("class_name") == "L2" else value
         for key, value in serialized["config"].items()

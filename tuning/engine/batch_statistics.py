@@ -19,6 +19,8 @@ import tensorflow as tf
 class MeasuredBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras ships no types
     """Keras' own layer, which can also measure its statistics while the layers about it are in evaluation mode."""
 
+    momentum: float | tf.Tensor
+
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - Keras' own arguments
         super().__init__(**kwargs)
         self.share: tf.Tensor | None = None  # of this batch in the statistics; set while a measurement is traced
@@ -27,7 +29,7 @@ class MeasuredBatchNormalization(keras.layers.BatchNormalization):  # type: igno
         """As in Keras, or normalize by this batch and add its share to the statistics."""
         if self.share is None:
             return super().call(inputs, training=training, mask=mask)
-        momentum: float = self.momentum
+        momentum = self.momentum
         self.momentum = 1.0 - self.share
         try:
             return super().call(inputs, training=True, mask=mask)

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _DECIMALS = 6
 
 # A grid is held in memory; the finest of the spaces that ship has a few hundred steps.
 _MAX_STEPS = 1_000_000
+_MAX_KNOWN_VALUES = 4_096
 
 Value = float | int | str | bool
 """What a hyperparameter can be: a number, or of a lever of choices any of them."""
@@ -161,7 +162,15 @@ class Lever:
 
         Rounding to whole units (2^4.5 is 23 units) would otherwise make a grid point miss its own coordinate.
         """
-        return _coordinate(self, value)
+        return self._coordinate_of(value)
+
+    def rung_of(self, value: Value) -> float:
+        """The grid coordinate nearest to a value.
+
+        Raises:
+            ValueError: If the value lies outside the range.
+        """
+        return self._rung_of(value)
 
     def value(self, coordinate: float) -> Value:
         """The value at a natural coordinate, to three significant digits where the scale is logarithmic."""
@@ -220,6 +229,32 @@ class Lever:
     def _n_steps(self) -> int:
         return math.floor(self.span / self.step + 1e-9)
 
+    # Thousands of trials share few values.
+    @cached_property
+    def _coordinate_of(self) -> Callable[[Value], float]:
+        return functools.lru_cache(_MAX_KNOWN_VALUES)(self._exact_coordinate)
+
+    @cached_property
+    def _rung_of(self) -> Callable[[Value], float]:
+        return functools.lru_cache(_MAX_KNOWN_VALUES)(self._nearest_rung)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # a copy makes its caches anew
+
+    def _exact_coordinate(self, value: Value) -> float:
+        if self.scale is Scale.CHOICE or isinstance(value, str):
+            return float(self.choices.index(value))
+        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
+            return self.bottom
+        exact = self._transform(value)
+        on_grid = self.nearest(exact)
+        return on_grid if self.value(on_grid) == value else exact
+
+    def _nearest_rung(self, value: Value) -> float:
+        if not self.contains(value):
+            raise ValueError(f"{value!r} lies outside the range of {self.name!r}.")
+        return self.nearest(self.coordinate(value))
+
     def _rung(self, i: int) -> float:
         return round(self.bottom + i * self.step, _DECIMALS)
 
@@ -229,17 +264,6 @@ class Lever:
         if self.scale in (Scale.LOG10, Scale.LOG10_OR_ZERO):
             return round(math.log10(value), _DECIMALS)
         return round(float(value), _DECIMALS)
-
-
-@functools.lru_cache(maxsize=16_384)  # thousands of trials share few values
-def _coordinate(lever: Lever, value: Value) -> float:
-    if lever.scale is Scale.CHOICE or isinstance(value, str):
-        return float(lever.choices.index(value))
-    if lever.scale is Scale.LOG10_OR_ZERO and value == 0:
-        return lever.bottom
-    exact = lever._transform(value)
-    on_grid = lever.nearest(exact)
-    return on_grid if lever.value(on_grid) == value else exact
 
 
 def choice(

@@ -54,7 +54,7 @@ class SearchSpace:
 
     def indices(self, role: Role) -> tuple[int, ...]:
         """Positions of the levers of one role."""
-        return tuple(i for i, lever in enumerate(self.levers) if lever.role is role)
+        return self._by_role[role]
 
     def groups(self, role: Role) -> tuple[tuple[int, ...], ...]:
         """Positions of the levers of one role, those together whose names differ by a number only, in order.
@@ -94,6 +94,18 @@ class SearchSpace:
                 raise ValueError(f"`{lever.name}` must be in {bounds}, got {params[lever.name]}.")
         return tuple(lever.coordinate(params[lever.name]) for lever in self.levers)
 
+    def nearest_point(self, params: Mapping[str, Value]) -> Point:
+        """The grid point nearest to a configuration; canonical.
+
+        Raises:
+            ValueError: If a lever is missing from `params` or a value lies outside its range.
+        """
+        try:
+            rungs = [lever.rung_of(params[lever.name]) for lever in self.levers]
+        except (KeyError, ValueError):
+            return self.snap(self.point(params))  # which says what is wrong
+        return self.canonical(tuple(rungs))
+
     def params(self, point: Point) -> Params:
         """The configuration at a point in natural coordinates."""
         return {lever.name: lever.value(x) for lever, x in zip(self.levers, point, strict=True)}
@@ -127,6 +139,10 @@ class SearchSpace:
         differing = (j for j, (a, b) in enumerate(zip(before, after, strict=True)) if a != b)
         moved = [j for j in differing if self.is_active(j, before) and self.is_active(j, after)]
         return moved[0] if len(moved) == 1 else None
+
+    @cached_property  # a replay of thousands of trials asks for them in each step
+    def _by_role(self) -> dict[Role, tuple[int, ...]]:
+        return {role: tuple(i for i, lever in enumerate(self.levers) if lever.role is role) for role in Role}
 
     @cached_property
     def _position(self) -> dict[str, int]:

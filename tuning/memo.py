@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -67,8 +66,6 @@ class Memo:
         return last[2]
 
     def _record(self, trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
-        record = record_of(trial, space, maximize=maximize)
-        if record is not None and not self._is_timed:
-            record = replace(record, secs=None)
+        record = record_of(trial, space, maximize=maximize, is_timed=self._is_timed)
         self._records[trial._trial_id] = (trial, record)
         return record

@@ -70,8 +70,15 @@ def outcome_of(trial: FrozenTrial) -> Outcome:
     return Outcome(trial.user_attrs.get(OUTCOME, Outcome.FAILED))
 
 
-def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> TrialRecord | None:
-    """The strategy's view of a trial; None if its configuration is not (or not yet) a point of the space."""
+def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool, is_timed: bool = True) -> TrialRecord | None:
+    """The strategy's view of a trial; None if its configuration is not (or not yet) a point of the space.
+
+    Args:
+        trial: The trial.
+        space: Of the study.
+        maximize: Whether the study maximizes its value.
+        is_timed: Whether the strategy may know how long the trial took.
+    """
     point = _point(trial, space)
     if point is None:
         return None
@@ -89,7 +96,7 @@ def record_of(trial: FrozenTrial, space: SearchSpace, *, maximize: bool) -> Tria
         crossed_border=bool(trial.user_attrs.get(CROSSED_BORDER, False)),
         base=decision_of(trial).get("base"),
         seed_index=seed_index(trial),
-        secs=_secs(trial),
+        secs=_secs(trial) if is_timed else None,
     )
 
 
@@ -151,6 +158,6 @@ def _point(trial: FrozenTrial, space: SearchSpace) -> Point | None:
     decided: Mapping[str, float] = trial.system_attrs.get(DECISION, {}).get("params", {})
     enqueued: Mapping[str, float] = trial.system_attrs.get(_FIXED_PARAMS, {})
     try:
-        return space.snap(space.point({**decided, **enqueued, **trial.params}))
+        return space.nearest_point({**decided, **enqueued, **trial.params})
     except (ValueError, TypeError):
         return None

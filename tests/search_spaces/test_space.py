@@ -1,7 +1,9 @@
 """A whole search space: points and parameters, the space of the fully connected network, and its fingerprint."""
 
+import copy
 import itertools
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -75,6 +77,26 @@ def test_a_value_outside_the_range_is_named_with_the_range() -> None:
     """The message says rule and value."""
     with pytest.raises(ValueError, match=r"`width` must be in \[1, 4\], got 5"):
         SMALL.point({"width": 5, "noise": 0.0})
+
+
+@given(st.fixed_dictionaries({lever.name: st.floats(lever.low, lever.high) for lever in SMALL.levers}))
+def test_the_nearest_point_is_that_of_the_snapped_coordinates(params: dict[str, float]) -> None:
+    """Between grid points as on them; what no point is near to is refused as `point` refuses it."""
+    params = {**params, "width": round(params["width"])}
+    assert SMALL.nearest_point(params) == SMALL.snap(SMALL.point(params))
+    for wrong, message in (({"width": 5}, r"`width` must be in \[1, 4\]"), ({"width": "2"}, "`width` must be in")):
+        with pytest.raises(ValueError, match=message):
+            SMALL.nearest_point({**params, **wrong})
+    with pytest.raises(ValueError, match="'noise' is missing"):
+        SMALL.nearest_point({"width": 2})
+
+
+def test_a_space_travels_to_other_processes_and_is_copied() -> None:
+    """What it has cached stays behind."""
+    SMALL.nearest_point({"width": 2, "noise": 0.4})
+    for other in (pickle.loads(pickle.dumps(SMALL)), copy.deepcopy(SMALL)):
+        assert other == SMALL
+        assert SMALL.nearest_point({"width": 2, "noise": 0.4}) == other.nearest_point({"width": 2, "noise": 0.4})
 
 
 def test_parameters_of_other_objectives_are_ignored() -> None:

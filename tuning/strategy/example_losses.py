@@ -18,18 +18,22 @@ from numpy.typing import ArrayLike, NDArray
 
 MOST_EXAMPLES = 1_000
 _LARGEST = 6e4  # of a half float, about
+_MOST_EXPONENT = 1_000
+_MOST_TEXT = math.ceil(2 * MOST_EXAMPLES / 3) * 4  # base64 has four letters for three bytes
 
 
 @dataclass(frozen=True)
 class ExampleLosses:
     """Losses, or errors, on the study's sample of the validation examples.
 
+    They stay text until somebody asks: of thousands of trials few are compared example by example.
+
     Args:
-        half_floats: Little-endian float16, one an example.
+        text: Little-endian float16, one an example, in base64.
         exponent: The losses are these numbers times 2 to that power.
     """
 
-    half_floats: bytes
+    text: str
     exponent: int = 0
 
     @classmethod
@@ -40,29 +44,30 @@ class ExampleLosses:
             return None
         sample = values[sampled_places(len(values))]
         exponent = max(0, math.ceil(math.log2(max(float(np.abs(sample).max()), 1.0) / _LARGEST)))
-        return cls((sample / 2.0**exponent).astype("<f2").tobytes(), exponent)
+        return cls(base64.b64encode((sample / 2.0**exponent).astype("<f2").tobytes()).decode(), exponent)
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """The losses, shape (examples,)."""
-        return np.frombuffer(self.half_floats, "<f2").astype(np.float64) * 2.0**self.exponent
+        """The losses, shape (examples,); empty where the text is something else: written by hand, or to do harm."""
+        try:
+            half_floats = np.frombuffer(base64.b64decode(self.text, validate=True), "<f2")
+        except (ValueError, binascii.Error):
+            return np.empty(0)
+        return half_floats.astype(np.float64) * 2.0**self.exponent if np.isfinite(half_floats).all() else np.empty(0)
 
     def as_attr(self) -> dict[str, str | int]:
         """As plain data."""
-        return {"half_floats": base64.b64encode(self.half_floats).decode(), "exponent": self.exponent}
+        return {"half_floats": self.text, "exponent": self.exponent}
 
     @classmethod
     def from_attr(cls, attr: object) -> ExampleLosses | None:
-        """The losses behind plain data; None where it is something else: a study of another version, or by hand."""
-        if not isinstance(attr, Mapping) or not isinstance(attr.get("exponent"), int):
+        """The losses behind plain data; None where it is something else, as in a study of another version."""
+        if not isinstance(attr, Mapping):
             return None
-        try:
-            half_floats = base64.b64decode(attr["half_floats"], validate=True)
-        except (KeyError, TypeError, ValueError, binascii.Error):
+        text, exponent = attr.get("half_floats"), attr.get("exponent")
+        if not isinstance(text, str) or not isinstance(exponent, int) or not 0 <= exponent < _MOST_EXPONENT:
             return None
-        fits = 4 <= len(half_floats) <= 2 * MOST_EXAMPLES and len(half_floats) % 2 == 0 and 0 <= attr["exponent"] < 1000
-        found = cls(half_floats, attr["exponent"]) if fits else None
-        return found if found is not None and np.isfinite(found.values).all() else None
+        return cls(text, exponent) if len(text) <= _MOST_TEXT else None
 
 
 def sampled_places(n: int) -> NDArray[np.intp]:
@@ -81,7 +86,8 @@ def paired_share(pairs: Sequence[tuple[ExampleLosses, ExampleLosses]]) -> float 
         From 0 (the same network) over 1 (nothing in common) to 2; None where no example can tell.
     """
     losses = [(one.values, other.values) for one, other in pairs]
-    if not losses or len({len(each) for pair in losses for each in pair}) != 1:
+    sizes = {len(each) for pair in losses for each in pair}
+    if len(sizes) != 1 or min(sizes) < 2:
         return None
     unpaired = float(np.mean([one.var() + other.var() for one, other in losses]))
     if not 0.0 < unpaired < math.inf:

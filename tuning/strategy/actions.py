@@ -56,7 +56,7 @@ class Plan:
         n_seeds: Seeds on which a better-looking challenger is repeated, >= 1; 1 takes every gain at its word; None
             for two, but one in a long study, whose confirmation repeats what matters.
         n_confirm_seeds: Seeds on which the finalists are compared, >= 1.
-        use_model: Whether the local model takes over once there are enough configurations.
+        use_model: Whether the local model takes over once the back-off gains nothing more.
         is_timed: Whether the budget is time: what a move may gain is then weighed against the seconds it takes.
         seed: Of the few random choices.
         target: Loss at which the search ends; None for none.

@@ -4,7 +4,7 @@
                (border.py)          (backoff.py, moves.py)    (local_model.py) (confirmation.py) (shrink.py)
 
 What decides which phase it is, all of it read from the history: the border ends with the first trial that overfits;
-the back-off with the number of trials (`n_directional`); the search with the reserve of the budget
+the back-off with a row of trials that gained nothing (handover.py); the search with the reserve of the budget
 (`Plan.n_reserved`). Repeats (racing.py) come in between, wherever a gain may be luck.
 
 >>> from search_spaces import mlp_space
@@ -26,6 +26,7 @@ from tuning.strategy.configuration import Configuration
 from tuning.strategy.confirmation import contenders, missing_runs, n_before
 from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import noise_of
+from tuning.strategy.handover import hands_over, n_directional
 from tuning.strategy.history import History
 from tuning.strategy.moves import next_experiment, without_role
 from tuning.strategy.racing import Race
@@ -83,11 +84,6 @@ def _target_reached(history: History, goal: Goal, plan: Plan) -> Stop | None:
     return Stop(f"its target was reached: {goal.monitor} {goal.show(lowest)}, wanted {goal.show(plan.target)}")
 
 
-def n_directional(space: SearchSpace) -> int:
-    """Trials after which the model takes over: two a lever with a role, so that each was polled, and two."""
-    return max(12, 2 * sum(lever.role is not None for lever in space.levers) + 2)
-
-
 def leader_of(history: History, plan: Plan = _PLAN) -> Leader | None:
     """The configuration to ship after these trials, by what is to be expected of it; None if no trial gave a value."""
     found = history.configurations
@@ -119,13 +115,14 @@ def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan, replay
     if not isinstance(border, Crossing):
         return Stop(border.why)
     race = Race(plan.n_race_seeds, noise_of(found))
-    if _is_model_due(found, space, plan):
+    if _is_model_able(found, space, plan) and hands_over(history.finished, space):
         return _model_experiment(found, history, space, plan)
     state = replays.state(found, space, border, race)
     return _repeat(state, history) or _directional_experiment(state, found, history, border, goal, plan)
 
 
-def _is_model_due(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
+def _is_model_able(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
+    """Whether there are trials enough for a model, which then ranks the finalists whoever found them."""
     n_trials, n_complete = sum([len(each.runs) for each in found]), sum([each.has_value for each in found])
     return plan.use_model and n_trials >= n_directional(space) and n_complete >= 2
 
@@ -192,7 +189,7 @@ def _confirm(history: History, space: SearchSpace, plan: Plan, n_searched: int) 
     if not any(each.has_value for each in searched):
         return Stop(exhausted(history))
     able = {each.point for each in contenders(searched, Race(plan.n_race_seeds, noise_of(searched)))}
-    order = _ranked(searched, space) if _is_model_due(searched, space, plan) else _by_loss(searched)
+    order = _ranked(searched, space) if _is_model_able(searched, space, plan) else _by_loss(searched)
     now = {each.point: each for each in history.configurations}
     ranked = [now[each.point] for each in order if each.point in able]
     if len(ranked) < 2:
@@ -225,4 +222,4 @@ def _by_loss(found: Sequence[Configuration]) -> list[Configuration]:
     return sorted([each for each in found if each.has_value], key=attrgetter("loss"))
 
 
-__all__ = ["Action", "Goal", "Phase", "Plan", "Stop", "Suggest", "describe_change", "leader_of", "n_directional"]
+__all__ = ["Action", "Goal", "Phase", "Plan", "Stop", "Suggest", "describe_change", "leader_of"]

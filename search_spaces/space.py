@@ -140,6 +140,11 @@ class SearchSpace:
         moved = [j for j in differing if self.is_active(j, before) and self.is_active(j, after)]
         return moved[0] if len(moved) == 1 else None
 
+    def moved_without_role(self, before: Point, after: Point) -> bool:
+        """Whether two points differ, and in levers without a role alone."""
+        roles = [lever.role for lever, a, b in zip(self.levers, before, after, strict=True) if a != b]
+        return bool(roles) and not any(roles)
+
     @cached_property  # a replay of thousands of trials asks for them in each step
     def _by_role(self) -> dict[Role, tuple[int, ...]]:
         return {role: tuple(i for i, lever in enumerate(self.levers) if lever.role is role) for role in Role}

@@ -69,6 +69,8 @@ class BackOff:
     n_accepted: int = 0
     last: Experiment | None = None
     challenger: Configuration | None = None
+    n_experiments: int = 0
+    n_without_role: int = 0  # of these, with levers without a role
 
     def copy(self) -> BackOff:
         """One that can learn while this one stays as it is."""
@@ -90,13 +92,15 @@ class BackOff:
         another worker may have replaced since the trial was proposed.
         """
         base = self.incumbent if trial.base is None else self.tried.by_number.get(trial.base, self.incumbent)
-        lever, response = self.space.moved(base.point, trial.point), self.race.measure(base, trial)
+        lever, response = self._lever_of(base, trial), self.race.measure(base, trial)
         accepted = self._is_accepted(trial)
         is_raced = accepted and not self.race.is_settled(self.incumbent, trial)
         if is_raced:
             self.challenger, accepted = self.race.better(self.incumbent, self.challenger, trial), False
         is_beside = accepted or base is self.incumbent
         self.tried.add(trial)
+        self.n_experiments += 1
+        self.n_without_role += self.space.moved_without_role(base.point, trial.point)
         self.last = Experiment(trial, base, lever, response, accepted, is_raced)
         self.focus = lever if accepted and response.reaction.is_gain else None
         if accepted:
@@ -104,6 +108,18 @@ class BackOff:
         if lever is not None:
             delta = trial.point[lever] - base.point[lever]
             self._remember(lever, delta, response, is_beside)
+
+    def _lever_of(self, base: Configuration, trial: Configuration) -> int | None:
+        """The one lever that was moved, if it has a role: without one there is no direction to remember."""
+        lever = self.space.moved(base.point, trial.point)
+        return None if lever is None or self.space.levers[lever].role is None else lever
+
+    def is_turn_without_role(self, running: frozenset[Point]) -> bool:
+        """Whether levers without a role had less of the experiments than is their share of the active levers."""
+        at = self.incumbent.point
+        roles = [lever.role for j, lever in enumerate(self.space.levers) if self.space.is_active(j, at)]
+        n_without_role = self.n_without_role + sum(self.space.moved_without_role(at, point) for point in running)
+        return n_without_role * len(roles) < roles.count(None) * (self.n_experiments + len(running))
 
     def start_cycle(self) -> None:
         """Wake every lever; with smaller steps, a direction that lost may be tried again.

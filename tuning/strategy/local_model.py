@@ -15,8 +15,9 @@ from tuning.strategy.model import GLOBAL_EVERY, Surrogate, candidates_of, expect
 from tuning.strategy.moves import Proposal
 from tuning.strategy.records import Outcome, TrialRecord
 
-_REACH = 0.35  # of every lever's range, to each side of the incumbent
+_REACH, _EVERYWHERE = 0.35, 1.0  # of every lever's range, to each side of the incumbent
 _WHY = "the model expects the largest improvement there"
+_WHY_WITHOUT_ROLE = "of levers without a role, the model expects the largest improvement there"
 _WHY_TIMED = "the model expects the largest improvement a second there"
 _HOPELESS = (  # as bad as expected, or as the worst: stay away
     Outcome.PRUNED,
@@ -70,6 +71,29 @@ def propose(
         if best.gain >= LEAST_GAIN:  # otherwise the region is used up: look at the whole space
             break
     return incumbent, best
+
+
+def propose_without_role(
+    space: SearchSpace,
+    found: Sequence[Configuration],
+    pending: frozenset[Point],
+    seed: int,
+    centre: Point,
+    *,
+    is_timed: bool = False,
+) -> Proposal | None:
+    """The same of the points that differ from a centre in levers without a role alone; None if all were tried."""
+    surrogate, _, points = _fitted(space, found, pending)
+    taken = {each.point for each in found} | pending
+    blocked = Blocked(taken, ceiling_of(space, found))
+    rng = np.random.default_rng([seed, len(taken)])
+    candidates = candidates_of(space, centre, _EVERYWHERE, blocked, rng, lambda lever: lever.role is None)
+    if not candidates:
+        return None
+    candidates = [candidates[int(i)] for i in rng.permutation(len(candidates))]  # of equals none is always the first
+    gains = expected_improvement(surrogate, candidates, points) / surrogate.noise_sd
+    chosen = _by_the_second(space, found, candidates, gains) if is_timed else int(gains.argmax())
+    return Proposal(candidates[chosen], MODEL, _WHY_WITHOUT_ROLE, float(gains.max()))
 
 
 def _by_the_second(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -24,7 +24,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from search_spaces import Point, Scale, SearchSpace
+from search_spaces import Lever, Point, Scale, SearchSpace
 from tuning.strategy.configuration import Configuration
 from tuning.strategy.evidence import noise_of, scale_of
 
@@ -161,11 +161,18 @@ def expected_improvement(surrogate: Surrogate, candidates: Sequence[Point], know
 
 
 def candidates_of(
-    space: SearchSpace, centre: Point, reach: float | None, blocked: Container[Point], rng: np.random.Generator
+    space: SearchSpace,
+    centre: Point,
+    reach: float | None,
+    blocked: Container[Point],
+    rng: np.random.Generator,
+    free: Callable[[Lever], bool] = lambda lever: True,
 ) -> list[Point]:
-    """Untried grid points within a share of every lever's range round a centre; of the whole space for None."""
+    """Untried grid points within a share of every free lever's range round a centre; of the whole space for None."""
     grids = [
         tuple(x for x in lever.grid() if reach is None or abs(x - at) <= max(reach * lever.span, lever.step) + 1e-9)
+        if free(lever)
+        else (at,)
         for lever, at in zip(space.levers, centre, strict=True)
     ]
     if math.prod(map(len, grids)) <= _MAX_CANDIDATES:

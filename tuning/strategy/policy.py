@@ -5,7 +5,8 @@
 
 What decides which phase it is, all of it read from the history: the border ends with the first trial that overfits;
 the back-off with a row of trials that gained nothing (handover.py); the search with the reserve of the budget
-(`Plan.n_reserved`). Repeats (racing.py) come in between, wherever a gain may be luck.
+(`Plan.n_reserved`). Repeats (racing.py) come in between, wherever a gain may be luck; levers without a
+role have their share of the back-off's experiments, by the model.
 
 >>> from search_spaces import mlp_space
 >>> next_action(History.of([]), mlp_space(), Goal("val_loss")).reason
@@ -28,7 +29,7 @@ from tuning.strategy.cost import predicted_secs
 from tuning.strategy.evidence import noise_of
 from tuning.strategy.handover import hands_over, n_directional
 from tuning.strategy.history import History
-from tuning.strategy.moves import next_experiment, without_role
+from tuning.strategy.moves import Proposal, next_experiment, without_role
 from tuning.strategy.racing import Race
 from tuning.strategy.reasons import conclusion, describe_change, exhausted
 from tuning.strategy.replay import Replays
@@ -36,6 +37,7 @@ from tuning.strategy.selection import Leader, best_expected
 from tuning.strategy.shrink import Smaller, next_smaller, smallest
 
 _PLAN = Plan()
+_FEWEST_WITHOUT_ROLE = 4  # configurations with a value before the model is asked of levers without a role
 
 
 def next_action(
@@ -118,7 +120,11 @@ def _search(history: History, space: SearchSpace, goal: Goal, plan: Plan, replay
     if _is_model_able(found, space, plan) and hands_over(history.finished, space):
         return _model_experiment(found, history, space, plan)
     state = replays.state(found, space, border, race)
-    return _repeat(state, history) or _directional_experiment(state, found, history, border, goal, plan)
+    return (
+        _repeat(state, history)
+        or _without_role(state, found, history, border, goal, plan)
+        or _directional_experiment(state, found, history, border, goal, plan)
+    )
 
 
 def _is_model_able(found: Sequence[Configuration], space: SearchSpace, plan: Plan) -> bool:
@@ -151,6 +157,23 @@ def _repeat(state: BackOff, history: History) -> Suggest | None:
     return Suggest(configuration.point, Phase.BACK_OFF, REPEAT, configuration.number, reason, seed)
 
 
+def _without_role(
+    state: BackOff, found: Sequence[Configuration], history: History, border: Crossing, goal: Goal, plan: Plan
+) -> Suggest | None:
+    """Levers without a role have their share of the experiments: they have no direction, so that the model chooses."""
+    if not plan.use_model or sum(each.has_value for each in found) < _FEWEST_WITHOUT_ROLE:
+        return None
+    if not state.is_turn_without_role(history.pending):
+        return None
+    from tuning.strategy.local_model import LEAST_GAIN, propose_without_role  # loads scikit-learn
+
+    space, at = state.space, state.incumbent.point
+    proposal = propose_without_role(space, found, history.pending, plan.seed, at, is_timed=plan.is_timed)
+    if proposal is None or proposal.gain < LEAST_GAIN:
+        return None
+    return _from_incumbent(proposal, state, border, goal)
+
+
 def _directional_experiment(
     state: BackOff, found: Sequence[Configuration], history: History, border: Crossing, goal: Goal, plan: Plan
 ) -> Action:
@@ -164,6 +187,10 @@ def _directional_experiment(
         proposal = without_role(state, history.pending) if plan.use_model else None
     if proposal is None:
         return Stop(exhausted(history))
+    return _from_incumbent(proposal, state, border, goal)
+
+
+def _from_incumbent(proposal: Proposal, state: BackOff, border: Crossing, goal: Goal) -> Suggest:
     change = describe_change(state.space, state.incumbent.point, proposal.point)
     reason = f"{conclusion(state, border, goal)}; next: {proposal.why} ({change})"
     return Suggest(proposal.point, Phase.BACK_OFF, proposal.move, state.incumbent.number, reason)

@@ -176,6 +176,16 @@ def test_diverged_begins_at_nine_tenths_of_the_loss_of_guessing() -> None:
     ) == (False, True)
 
 
+def test_a_slow_network_that_still_learns_is_undertrained_not_diverged() -> None:
+    """A little better than guessing, and better with each epoch; what is above guessing comes from somewhere worse."""
+    slow = tuple(2.28 - 0.03 * epoch for epoch in range(5))
+    errors = (0.8, 0.75, 0.7, 0.68, 0.66)
+    curves = changed(train_loss=slow, val_loss=slow, train_error=errors, val_error=errors, val_loss_sd=0.1)
+    assert FitState.UNDERTRAINED is diagnose(curves).state
+    higher = tuple(loss + 1.0 for loss in slow)
+    assert FitState.DIVERGED is diagnose(dataclasses.replace(curves, train_loss=higher, val_loss=higher)).state
+
+
 @pytest.mark.parametrize(
     ("last_error", "last_loss", "is_perfect"),
     [(0.001, 0.5, True), (0.0011, 0.5, False), (0.05, 0.01 * LN_10, True), (0.05, 0.0231, False)],

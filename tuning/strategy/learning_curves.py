@@ -112,10 +112,11 @@ class Measures:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether the train loss is about that of a guess, or of the mean."""
+        """Whether the train loss is about that of a guess, or of the mean, and not on its way to something better."""
         if self.is_regression:
             return self.train_error_last > DIVERGED_REGRESSION_ERROR
-        return self.train_loss_last > DIVERGED_LOSS_SHARE * self.guessing_loss
+        is_on_its_way = self.train_loss_last < self.guessing_loss and self.is_undertrained
+        return self.train_loss_last > DIVERGED_LOSS_SHARE * self.guessing_loss and not is_on_its_way
 
     @property
     def has_reached_capacity(self) -> bool:

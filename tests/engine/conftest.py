@@ -54,7 +54,7 @@ def build() -> Callable[..., keras.Model]:
 def _measure_statistics(model: keras.Model, inputs: np.ndarray) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            values = keras.Model(model.inputs, layer.input).predict(inputs, verbose=0)
+            values = keras.Model(model.inputs[0], layer.input).predict(inputs, verbose=0)
             axes = tuple(range(values.ndim - 1))
             layer.moving_mean.assign(values.mean(axes))
             layer.moving_variance.assign(values.var(axes))

@@ -162,7 +162,13 @@ class Lever:
 
         Rounding to whole units (2^4.5 is 23 units) would otherwise make a grid point miss its own coordinate.
         """
-        return self._coordinate_of(value)
+        if self.scale is Scale.CHOICE or isinstance(value, str):
+            return float(self.choices.index(value))
+        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
+            return self.bottom
+        exact = self._transform(value)
+        on_grid = self.nearest(exact)
+        return on_grid if self.value(on_grid) == value else exact
 
     def rung_of(self, value: Value) -> float:
         """The grid coordinate nearest to a value.
@@ -229,26 +235,12 @@ class Lever:
     def _n_steps(self) -> int:
         return math.floor(self.span / self.step + 1e-9)
 
-    # Thousands of trials share few values.
-    @cached_property
-    def _coordinate_of(self) -> Callable[[Value], float]:
-        return functools.lru_cache(_MAX_KNOWN_VALUES)(self._exact_coordinate)
-
-    @cached_property
+    @cached_property  # thousands of trials share few values
     def _rung_of(self) -> Callable[[Value], float]:
         return functools.lru_cache(_MAX_KNOWN_VALUES)(self._nearest_rung)
 
     def __getstate__(self) -> dict[str, object]:
         return {each.name: getattr(self, each.name) for each in fields(self)}  # a copy makes its caches anew
-
-    def _exact_coordinate(self, value: Value) -> float:
-        if self.scale is Scale.CHOICE or isinstance(value, str):
-            return float(self.choices.index(value))
-        if self.scale is Scale.LOG10_OR_ZERO and value == 0:
-            return self.bottom
-        exact = self._transform(value)
-        on_grid = self.nearest(exact)
-        return on_grid if self.value(on_grid) == value else exact
 
     def _nearest_rung(self, value: Value) -> float:
         if not self.contains(value):

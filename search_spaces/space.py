@@ -127,7 +127,7 @@ class SearchSpace:
         if not self._has_conditions:
             return point
         return tuple(
-            x if self.is_active(j, point) else lever.nearest(lever.coordinate(lever.start))
+            x if self.is_active(j, point) else lever.rung_of(lever.start)
             for j, (lever, x) in enumerate(zip(self.levers, point, strict=True))
         )
 

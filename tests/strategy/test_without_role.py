@@ -8,8 +8,11 @@ import pytest
 
 from search_spaces import Params, SearchSpace, choice
 from tuning.strategy.actions import REPEAT, Phase, Plan, Suggest
+from tuning.strategy.backoff import begin
+from tuning.strategy.configuration import Configuration
 from tuning.strategy.diagnosis import FitState
 from tuning.strategy.handover import n_directional
+from tuning.strategy.records import TrialRecord
 
 N_TRIALS = 22
 
@@ -54,6 +57,20 @@ def test_the_model_moves_them_in_their_share_of_the_back_off(
     assert len(others) >= len(by_model)
     assert 2 not in set().union(*others)
     assert "tanh" == space.params(search.best.point)["activation"]
+
+
+def test_running_trials_count_for_the_share(space: SearchSpace) -> None:
+    """One lever of three: after an experiment with another lever it has its turn, unless a worker is about it."""
+    start, wider = (
+        Configuration((TrialRecord(number, (width, 0.0, 0.0), value=1.0 - number, stderr=0.1),))
+        for number, width in enumerate((3.0, 4.0))
+    )
+    state = begin(space, start, ())
+    assert not state.is_turn_without_role(frozenset())
+    state.absorb(wider)
+    assert state.is_turn_without_role(frozenset())
+    assert not state.is_turn_without_role(frozenset({(4.0, 0.0, 1.0)}))
+    assert state.is_turn_without_role(frozenset({(4.0, 0.2, 0.0)}))
 
 
 def test_then_the_model_moves_all_levers(

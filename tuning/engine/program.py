@@ -11,6 +11,7 @@ average of the weights; with momentum 0 the average is the weights themselves.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -113,10 +114,14 @@ class Program:
         return weights
 
     def _measure_statistics(self) -> None:
+        for number, batch in enumerate(self._statistics_batches, start=1):
+            self._measure(batch, tf.constant(1.0 / number))
+
+    @cached_property
+    def _statistics_batches(self) -> list[tf.Tensor]:
+        """Positions of the training examples on which statistics are measured, in parts of about one size."""
         sample = train_sample(self._n_examples)
-        batches = np.array_split(sample, math.ceil(len(sample) / self._evaluation_batch))
-        for number, batch in enumerate(batches, start=1):
-            self._measure(tf.constant(batch), tf.constant(1.0 / number))
+        return list(map(tf.constant, np.array_split(sample, math.ceil(len(sample) / self._evaluation_batch))))
 
     def _run_measurement(self, batch: tf.Tensor, share: tf.Tensor) -> None:
         inputs = tf.nest.map_structure(lambda x: tf.gather(x, batch), self._inputs)

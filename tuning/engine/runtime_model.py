@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -60,9 +61,9 @@ class RuntimeModel:
     """
 
     def __init__(self, model: keras.Model, precision: str = FLOAT32) -> None:
-        self._precision, self._source = precision, model
+        self._precision = precision
         self._output_layers = set(_last_products(model.outputs))
-        self.model = keras.models.clone_model(model, clone_function=self._clone_layer)
+        self.model = keras.models.clone_model(model, clone_function=partial(self._clone_layer, model))
         self.dropouts: list[RuntimeDropout] = [
             layer for layer in self.model.layers if isinstance(layer, RuntimeDropout)
         ]
@@ -111,8 +112,8 @@ class RuntimeModel:
             for layer in self.normalizations:
                 layer.share = None
 
-    def _clone_layer(self, layer: keras.layers.Layer) -> keras.layers.Layer:
-        is_used_once = _is_used_once(layer, self._source)
+    def _clone_layer(self, model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:
+        is_used_once = _is_used_once(layer, model)
         if is_used_once and _is_plain_dropout(layer):
             return RuntimeDropout(dtype=layer.dtype_policy)
         if is_used_once and can_be_measured(layer):

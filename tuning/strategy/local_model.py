@@ -54,10 +54,8 @@ def propose(
     None where every point of the space was tried.
     """
     surrogate, incumbent, points = _fitted(space, found, pending)
-    taken = {each.point for each in found} | pending
-    blocked = Blocked(taken, ceiling_of(space, found))
-    rng = np.random.default_rng([seed, len(taken)])
-    is_global = (len(taken) + 1) % GLOBAL_EVERY == 0
+    blocked, rng = _blocked(space, found, pending, seed)
+    is_global = (len(blocked.points) + 1) % GLOBAL_EVERY == 0
     best: Proposal | None = None
     for reach in (None,) if is_global else (_REACH, None):
         candidates = candidates_of(space, incumbent.point, reach, blocked, rng)
@@ -84,9 +82,7 @@ def propose_without_role(
 ) -> Proposal | None:
     """The same of the points that differ from a centre in levers without a role alone; None if all were tried."""
     surrogate, _, points = _fitted(space, found, pending)
-    taken = {each.point for each in found} | pending
-    blocked = Blocked(taken, ceiling_of(space, found))
-    rng = np.random.default_rng([seed, len(taken)])
+    blocked, rng = _blocked(space, found, pending, seed)
     candidates = candidates_of(space, centre, _EVERYWHERE, blocked, rng, lambda lever: lever.role is None)
     if not candidates:
         return None
@@ -94,6 +90,14 @@ def propose_without_role(
     gains = expected_improvement(surrogate, candidates, points) / surrogate.noise_sd
     chosen = _by_the_second(space, found, candidates, gains) if is_timed else int(gains.argmax())
     return Proposal(candidates[chosen], MODEL, _WHY_WITHOUT_ROLE, float(gains.max()))
+
+
+def _blocked(
+    space: SearchSpace, found: Sequence[Configuration], pending: frozenset[Point], seed: int
+) -> tuple[Blocked, np.random.Generator]:
+    """What must not be proposed, and the random numbers of this proposal, another one for every number of points."""
+    taken = {each.point for each in found} | pending
+    return Blocked(taken, ceiling_of(space, found)), np.random.default_rng([seed, len(taken)])
 
 
 def _by_the_second(
